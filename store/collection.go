@@ -1,0 +1,186 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Collection describes instances embedded by one model with one preprocessing.
+type Collection struct {
+	Name string `json:"name"`
+	// Model is the model's name and Fingerprint what identifies it: vectors of
+	// another fingerprint are refused.
+	Model       string `json:"model"`
+	Fingerprint string `json:"fingerprint"`
+	Dimension   int    `json:"dimension"`
+	// Tasks are what instances can be labelled for.
+	Tasks []Task `json:"tasks"`
+	Index Index  `json:"index"`
+	// DiscardOriginals keeps vectors and metadata only.
+	DiscardOriginals bool      `json:"discard_originals,omitempty"`
+	Created          time.Time `json:"created"`
+}
+
+// Task is what is being labelled.
+type Task struct {
+	Name string `json:"name"`
+	// Multi allows several classes, or none, on one instance.
+	Multi bool `json:"multi,omitempty"`
+	// Classes that a label may have, sorted.
+	Classes []string `json:"classes"`
+}
+
+// Index chooses an engine and its parameters. The zero value is the exact scan.
+type Index struct {
+	Engine string `json:"engine,omitempty"`
+	// M is the number of links per node, Candidates how many a graph proposes
+	// for exact ranking; 0 means the engine's default.
+	M          int `json:"m,omitempty"`
+	Candidates int `json:"candidates,omitempty"`
+}
+
+// Status counts what a collection holds.
+type Status struct {
+	Instances int `json:"instances"`
+	Patients  int `json:"patients"`
+	// Labelled counts instances with a label, by task and class. In a
+	// multi-label task an instance counts once for each class present.
+	Labelled map[string]map[string]int `json:"labelled"`
+	// Head is the key of the last log entry, LabelHead of the last label.
+	Head      Key    `json:"head"`
+	LabelHead Key    `json:"label_head"`
+	Engine    string `json:"engine"`
+}
+
+// Reindexed says what a reindex did.
+type Reindexed struct {
+	From      Index         `json:"from"`
+	To        Index         `json:"to"`
+	Instances int           `json:"instances"`
+	Took      time.Duration `json:"took_ns"`
+	// Recall10 is recall@10 of the new index against the exact answer, on
+	// Sampled stored vectors as queries; Before is the old index's.
+	Sampled        int     `json:"sampled"`
+	Recall10       float64 `json:"recall_at_10"`
+	Recall10Before float64 `json:"recall_at_10_before"`
+}
+
+var collectionName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)
+
+// Validate reports what is wrong with a collection as an ErrInvalid.
+func (c Collection) Validate() error {
+	if !collectionName.MatchString(c.Name) {
+		return fmt.Errorf("collection name %q: %w: use 1 to 63 of a-z, 0-9, - and _, beginning with a letter or digit", c.Name, ErrInvalid)
+	}
+	if c.Fingerprint == "" || c.Dimension < 1 || c.Dimension > 1<<16 {
+		return fmt.Errorf("collection %s: %w: needs a model fingerprint and a dimension from 1 to 65536", c.Name, ErrInvalid)
+	}
+	_, err := Merge(nil, c.Tasks)
+	return err
+}
+
+// Task returns the task of that name, or ErrTask with the names there are.
+func (c Collection) Task(name string) (Task, error) {
+	names := make([]string, len(c.Tasks))
+	for i, t := range c.Tasks {
+		if t.Name == name {
+			return t, nil
+		}
+		names[i] = t.Name
+	}
+	if len(names) == 0 {
+		return Task{}, fmt.Errorf("task %q: %w: collection %s has no tasks yet", name, ErrTask, c.Name)
+	}
+	return Task{}, fmt.Errorf("task %q: %w: collection %s has %s", name, ErrTask, c.Name, strings.Join(names, ", "))
+}
+
+// CheckLabel returns the label with its classes sorted, or why it cannot be
+// stored: ErrTask, ErrClass or ErrInvalid.
+func (c Collection) CheckLabel(l Label) (Label, error) {
+	t, err := c.Task(l.Task)
+	if err != nil {
+		return l, err
+	}
+	if len(l.Source) > maxText {
+		return l, fmt.Errorf("label source: %w: longer than %d bytes", ErrInvalid, maxText)
+	}
+	if l.Removed {
+		l.Classes = nil
+		return l, nil
+	}
+	l.Classes = slices.Compact(slices.Sorted(slices.Values(l.Classes)))
+	if !t.Multi && len(l.Classes) != 1 {
+		return l, fmt.Errorf("task %s: %w: a single-label task takes exactly one class, not %d", t.Name, ErrInvalid, len(l.Classes))
+	}
+	for _, class := range l.Classes {
+		if !slices.Contains(t.Classes, class) {
+			return l, fmt.Errorf("class %q: %w in task %s, which has %s", class, ErrClass, t.Name, strings.Join(t.Classes, ", "))
+		}
+	}
+	return l, nil
+}
+
+// Merge returns tasks with more declared on top: new tasks, and new classes of
+// tasks there are, each task's classes sorted.
+func Merge(tasks, more []Task) ([]Task, error) {
+	merged := slices.Clone(tasks)
+	for _, t := range more {
+		if err := t.check(); err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(merged, func(o Task) bool { return o.Name == t.Name })
+		if i < 0 {
+			i, merged = len(merged), append(merged, Task{Name: t.Name, Multi: t.Multi})
+		}
+		if merged[i].Multi != t.Multi {
+			return nil, fmt.Errorf("task %s: %w: declared both single-label and multi-label", t.Name, ErrInvalid)
+		}
+		classes := slices.Concat(merged[i].Classes, t.Classes)
+		slices.Sort(classes)
+		merged[i].Classes = slices.Compact(classes)
+	}
+	return merged, nil
+}
+
+func (t Task) check() error {
+	err := checkText("task name", t.Name, 64)
+	for _, class := range t.Classes {
+		err = errors.Join(err, checkText("class of task "+t.Name, class, 128))
+	}
+	return err
+}
+
+// maxText bounds identifiers and names, in bytes.
+const maxText = 256
+
+// Validate reports what is wrong with a record's instance as an ErrInvalid.
+func (i Instance) Validate() error {
+	err := checkText("instance id", i.ID, maxText)
+	for _, f := range []struct{ field, text string }{
+		{"patient", i.Patient}, {"study", i.Study}, {"series", i.Series},
+	} {
+		if f.text != "" {
+			err = errors.Join(err, checkText(f.field, f.text, maxText))
+		}
+	}
+	if len(i.Name) > 4*maxText || !utf8.ValidString(i.Name) {
+		err = errors.Join(err, fmt.Errorf("name: %w: not UTF-8 of at most %d bytes", ErrInvalid, 4*maxText))
+	}
+	return err
+}
+
+// checkText accepts 1 to limit bytes of printable UTF-8 without the separator
+// '|' and without space at either end.
+func checkText(what, text string, limit int) error {
+	bad := func(r rune) bool { return r == '|' || r == utf8.RuneError || !unicode.IsPrint(r) }
+	if text == "" || len(text) > limit || strings.TrimSpace(text) != text || strings.ContainsFunc(text, bad) {
+		return fmt.Errorf("%s %.80q: %w: use 1 to %d printable bytes without '|' or space at the ends", what, text, ErrInvalid, limit)
+	}
+	return nil
+}

@@ -1,0 +1,442 @@
+package local
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+
+	"nearcase/index"
+	"nearcase/store"
+)
+
+// collection is the state of one log in memory. Only the writer changes it.
+type collection struct {
+	catalog *Catalog
+	number  uint32
+
+	mu        sync.RWMutex
+	meta      store.Collection
+	idx       index.Index
+	last      store.Key
+	lastLabel store.Key
+	rows      map[store.Key]*store.Instance
+	order     []store.Key // of rows, ascending; may hold retired ones
+	ids       map[string]store.Key
+	digests   map[string][]store.Key
+	patients  map[string][]store.Key
+	studies   map[string][]store.Key
+	labels    map[string]map[string]store.Label // by instance and task
+	dropped   bool
+}
+
+func (c *collection) reset(idx index.Index) {
+	c.idx = idx
+	c.rows = map[store.Key]*store.Instance{}
+	c.ids = map[string]store.Key{}
+	c.digests = map[string][]store.Key{}
+	c.patients = map[string][]store.Key{}
+	c.studies = map[string][]store.Key{}
+	c.labels = map[string]map[string]store.Label{}
+}
+
+// open catches the empty collection up with its log.
+func (c *collection) open(progress func(string, int)) error {
+	idx, err := newIndex(c.meta.Index, c.meta.Dimension)
+	if err != nil {
+		return err
+	}
+	c.reset(idx)
+	entries := 0
+	return c.replay(0, func(e store.Entry) error {
+		if entries++; progress != nil && entries%1000 == 0 {
+			progress(c.meta.Name, entries)
+		}
+		return c.apply(e)
+	})
+}
+
+// replay reads the log after a key from disk, vectors included.
+func (c *collection) replay(since store.Key, f func(store.Entry) error) error {
+	var put *store.Entry // waiting for its vector
+	err := c.catalog.each(logKeys(c.number), logKey(c.number, since+1, 0), func(key, value []byte) error {
+		_, k, suffix, err := parseLogKey(key)
+		if err != nil {
+			return err
+		}
+		if suffix == vectorSuffix {
+			if put == nil || put.Key != k {
+				return fmt.Errorf("log entry %d: %w: vector without instance", k, store.ErrDamaged)
+			}
+			put.Vector, err = unsealVector(value, c.meta.Dimension)
+			if err != nil {
+				return fmt.Errorf("log entry %d: %w", k, err)
+			}
+			e := *put
+			put = nil
+			return f(e)
+		}
+		e := store.Entry{Key: k}
+		if err := unsealJSON(value, &e); err != nil {
+			return fmt.Errorf("log entry %d: %w", k, err)
+		}
+		if e.Kind == store.KindPut && put == nil {
+			put = &e
+			return nil
+		}
+		return f(e)
+	})
+	if err == nil && put != nil {
+		err = fmt.Errorf("log entry %d: %w: instance without vector", put.Key, store.ErrDamaged)
+	}
+	return err
+}
+
+// applyAll shows committed entries to readers.
+func (c *collection) applyAll(entries []store.Entry) error {
+	for _, e := range entries {
+		if err := c.apply(e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// apply brings memory up to one entry of the log.
+func (c *collection) apply(e store.Entry) error {
+	if e.Kind == store.KindPut {
+		// A search skips keys it finds no row for, so the index goes first.
+		if err := c.idx.Add(uint64(e.Key), e.Vector); err != nil {
+			return fmt.Errorf("index entry %d: %w", e.Key, err)
+		}
+		c.catalog.originals.keep(e.Instance.Digest)
+	}
+	released := c.applyRows(e)
+	if e.Retires != 0 {
+		c.idx.Remove(uint64(e.Retires))
+	}
+	return c.catalog.originals.release(released)
+}
+
+// applyRows returns the digest that the entry has taken one reference from.
+func (c *collection) applyRows(e store.Entry) (released string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.last = e.Key
+	if e.Retires != 0 {
+		released = c.retire(e.Retires)
+	}
+	switch e.Kind {
+	case store.KindPut:
+		c.add(e.Key, e.Instance)
+	case store.KindDelete:
+		delete(c.labels, e.Instance.ID)
+	case store.KindLabel:
+		c.label(e.Key, *e.Label)
+	}
+	return released
+}
+
+func (c *collection) add(key store.Key, i *store.Instance) {
+	c.rows[key] = i
+	c.order = append(c.order, key)
+	c.ids[i.ID] = key
+	for _, by := range c.byField(i) {
+		if by.value != "" {
+			by.keys[by.value] = append(by.keys[by.value], key)
+		}
+	}
+}
+
+// field is one value of an instance with the keys of all that share it.
+type field struct {
+	keys  map[string][]store.Key
+	value string
+}
+
+func (c *collection) byField(i *store.Instance) [3]field {
+	return [3]field{{c.digests, i.Digest}, {c.patients, i.Patient}, {c.studies, i.Study}}
+}
+
+func (c *collection) retire(key store.Key) (digest string) {
+	i, ok := c.rows[key]
+	if !ok {
+		return ""
+	}
+	delete(c.rows, key)
+	delete(c.ids, i.ID)
+	for _, by := range c.byField(i) {
+		left := slices.DeleteFunc(by.keys[by.value], func(k store.Key) bool { return k == key })
+		if by.keys[by.value] = left; len(left) == 0 {
+			delete(by.keys, by.value)
+		}
+	}
+	if len(c.order) > 2*len(c.rows)+64 {
+		c.order = c.live()
+	}
+	return i.Digest
+}
+
+func (c *collection) label(key store.Key, l store.Label) {
+	c.lastLabel = key
+	if l.Removed {
+		delete(c.labels[l.Instance], l.Task)
+		return
+	}
+	if c.labels[l.Instance] == nil {
+		c.labels[l.Instance] = map[string]store.Label{}
+	}
+	c.labels[l.Instance][l.Task] = l
+}
+
+func (c *collection) head() store.Key {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.last
+}
+
+func (c *collection) description() store.Collection {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.meta
+}
+
+// saveMeta stores a changed description. Only the writer calls it.
+func (c *collection) saveMeta(meta store.Collection) error {
+	value, err := sealJSON(meta)
+	if err == nil {
+		err = c.catalog.set(collectionKey(c.number), value)
+	}
+	if err != nil {
+		return fmt.Errorf("save collection %s: %w", meta.Name, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.meta = meta
+	return nil
+}
+
+// abandon refuses later changes and gives up the originals.
+func (c *collection) abandon() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.dropped = true
+	var err error
+	for _, i := range c.rows {
+		err = errors.Join(err, c.catalog.originals.release(i.Digest))
+	}
+	return err
+}
+
+// live returns the keys of rows in a slice of its own, ascending. The caller
+// holds the lock.
+func (c *collection) live() []store.Key {
+	keys := make([]store.Key, 0, len(c.rows))
+	for _, k := range c.order {
+		if c.rows[k] != nil {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
+// gone is why a change cannot be planned, if it cannot.
+func (c *collection) gone() error {
+	if c.dropped {
+		return fmt.Errorf("collection %s: %w", c.meta.Name, store.ErrCollection)
+	}
+	return nil
+}
+
+// found makes the case of a key. The caller holds the lock.
+func (c *collection) found(key store.Key) store.Case {
+	i := c.rows[key]
+	return store.Case{Key: key, Instance: *i, Labels: maps.Clone(c.labels[i.ID])}
+}
+
+// Instance implements store.Catalog.
+func (l *Catalog) Instance(ctx context.Context, name, id string) (store.Case, error) {
+	c, err := l.collection(ctx, name)
+	if err != nil {
+		return store.Case{}, err
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	key, ok := c.ids[id]
+	if !ok {
+		return store.Case{}, fmt.Errorf("instance %q in collection %s: %w", id, name, store.ErrInstance)
+	}
+	return c.found(key), nil
+}
+
+// Vector implements store.Catalog.
+func (l *Catalog) Vector(ctx context.Context, name, id string) ([]float32, error) {
+	found, err := l.Instance(ctx, name, id)
+	if err != nil {
+		return nil, err
+	}
+	c, err := l.collection(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	v, ok := c.engine().Vector(uint64(found.Key))
+	if !ok {
+		return nil, fmt.Errorf("instance %q in collection %s: %w", id, name, store.ErrInstance)
+	}
+	return slices.Clone(v), nil
+}
+
+func (c *collection) engine() index.Index {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.idx
+}
+
+// WithDigest implements store.Catalog.
+func (l *Catalog) WithDigest(ctx context.Context, name, digest string) ([]store.Case, error) {
+	c, err := l.collection(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	var cases []store.Case
+	for _, key := range c.digests[digest] {
+		cases = append(cases, c.found(key))
+	}
+	return cases, nil
+}
+
+// Excluded implements store.Catalog.
+func (l *Catalog) Excluded(ctx context.Context, name string, e store.Exclude) ([]string, error) {
+	c, err := l.collection(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	var keys []store.Key
+	for _, id := range e.Instances {
+		if key, ok := c.ids[id]; ok {
+			keys = append(keys, key)
+		}
+	}
+	for _, by := range []struct {
+		keys   map[string][]store.Key
+		values []string
+	}{{c.digests, e.Digests}, {c.patients, e.Patients}, {c.studies, e.Studies}} {
+		for _, value := range by.values {
+			keys = append(keys, by.keys[value]...)
+		}
+	}
+	slices.Sort(keys)
+	keys = slices.Compact(keys)
+	ids := make([]string, len(keys))
+	for i, key := range keys {
+		ids[i] = c.rows[key].ID
+	}
+	return ids, nil
+}
+
+// List implements store.Catalog.
+func (l *Catalog) List(ctx context.Context, name string, after store.Key, limit int) ([]store.Case, error) {
+	c, err := l.collection(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	from, _ := slices.BinarySearch(c.order, after+1)
+	var cases []store.Case
+	for _, key := range c.order[from:] {
+		if len(cases) >= limit {
+			break
+		}
+		if c.rows[key] != nil {
+			cases = append(cases, c.found(key))
+		}
+	}
+	return cases, nil
+}
+
+// Log implements store.Catalog.
+func (l *Catalog) Log(ctx context.Context, name string, since store.Key) iter.Seq2[store.Entry, error] {
+	return func(yield func(store.Entry, error) bool) {
+		c, err := l.collection(ctx, name)
+		if err != nil {
+			yield(store.Entry{}, err)
+			return
+		}
+		head, engine := c.head(), c.engine()
+		err = l.each(logKeys(c.number), logKey(c.number, since+1, 0), func(key, value []byte) error {
+			_, k, suffix, err := parseLogKey(key)
+			if err != nil || suffix == vectorSuffix {
+				return err
+			}
+			if err := cmp.Or(ctx.Err(), stopAfter(k, head)); err != nil {
+				return err
+			}
+			e := store.Entry{Key: k}
+			if err := unsealJSON(value, &e); err != nil {
+				return fmt.Errorf("log entry %d: %w", k, err)
+			}
+			if e.Kind == store.KindPut {
+				v, ok := engine.Vector(uint64(k))
+				if !ok {
+					return nil // retired since
+				}
+				e.Vector = v
+			}
+			if !yield(e, nil) {
+				return errStop
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errStop) {
+			yield(store.Entry{}, fmt.Errorf("read log of %s: %w", name, err))
+		}
+	}
+}
+
+var errStop = errors.New("stop")
+
+func stopAfter(k, head store.Key) error {
+	if k > head {
+		return errStop
+	}
+	return nil
+}
+
+// Status implements store.Catalog.
+func (l *Catalog) Status(ctx context.Context, name string) (store.Status, error) {
+	c, err := l.collection(ctx, name)
+	if err != nil {
+		return store.Status{}, err
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	s := store.Status{
+		Instances: len(c.rows), Patients: len(c.patients),
+		Head: c.last, LabelHead: c.lastLabel,
+		Labelled: map[string]map[string]int{},
+		Engine:   cmp.Or(c.meta.Index.Engine, "exact"),
+	}
+	for _, t := range c.meta.Tasks {
+		s.Labelled[t.Name] = map[string]int{}
+	}
+	for id, tasks := range c.labels {
+		if _, ok := c.ids[id]; !ok {
+			continue
+		}
+		for task, label := range tasks {
+			for _, class := range label.Classes {
+				s.Labelled[task][class]++
+			}
+		}
+	}
+	return s, nil
+}

@@ -1,0 +1,137 @@
+package local_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"nearcase/store"
+	"nearcase/store/local"
+	"nearcase/store/storetest"
+)
+
+// Badger's and glog's own goroutines end with the process.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
+}
+
+func open(t *testing.T, place string) store.Catalog {
+	t.Helper()
+	l, err := local.Open(place, local.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+func TestLocalKeepsTheContract(t *testing.T) { storetest.Run(t, open) }
+
+func TestSecondOpenIsRefusedByName(t *testing.T) {
+	place := t.TempDir()
+	defer open(t, place).Close()
+	_, err := local.Open(place, local.Options{})
+	if !errors.Is(err, store.ErrLocked) || !strings.Contains(err.Error(), "process ") || !strings.Contains(err.Error(), place) {
+		t.Errorf("Open twice: got %v, want ErrLocked with the process and the directory", err)
+	}
+}
+
+func TestMissingDirectoryIsNotMadeWhenItMustExist(t *testing.T) {
+	place := filepath.Join(t.TempDir(), "typo")
+	if _, err := local.Open(place, local.Options{MustExist: true}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("Open: got %v, want ErrNotExist", err)
+	}
+	if _, err := os.Stat(place); err == nil {
+		t.Errorf("Open made %s", place)
+	}
+}
+
+func TestOriginalsThatNothingNeedsAreRemoved(t *testing.T) {
+	place := t.TempDir()
+	l := open(t, place)
+	for _, name := range []string{"a", "b"} {
+		if err := l.Create(t.Context(), storetest.Collection(name)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := l.Put(t.Context(), name, storetest.Records(0, 2)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := l.Delete(t.Context(), "a", "i0"); err != nil {
+		t.Fatal(err)
+	}
+	if n := files(t, place); n != 2 {
+		t.Errorf("originals while b needs them: got %d, want 2", n)
+	}
+	if err := l.Delete(t.Context(), "b", "i0"); err != nil {
+		t.Fatal(err)
+	}
+	if n := files(t, place); n != 1 {
+		t.Errorf("originals after the last Delete: got %d, want 1", n)
+	}
+	if err := l.Drop(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	leftover := filepath.Join(place, "originals", "ab", strings.Repeat("ab", 32))
+	half := filepath.Join(place, "originals", "ab", ".new-1")
+	for _, path := range []string{leftover, half} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer open(t, place).Close()
+	if n := files(t, place); n != 1 {
+		t.Errorf("originals after reopening: got %d, want 1: what a crash left is swept", n)
+	}
+}
+
+func files(t *testing.T, place string) (n int) {
+	t.Helper()
+	err := filepath.WalkDir(filepath.Join(place, "originals"), func(_ string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			n++
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// Putting labels and instances from many goroutines shares commits.
+func BenchmarkPut(b *testing.B) {
+	for _, batch := range []int{1, 32} {
+		b.Run(map[int]string{1: "single", 32: "batch32"}[batch], func(b *testing.B) {
+			l, err := local.Open(b.TempDir(), local.Options{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer l.Close()
+			if err := l.Create(b.Context(), storetest.Collection("c")); err != nil {
+				b.Fatal(err)
+			}
+			n := 0
+			for b.Loop() {
+				records := storetest.Records(n, n+batch)
+				for i := range records {
+					records[i].Original = nil
+				}
+				if _, err := l.Put(b.Context(), "c", records); err != nil {
+					b.Fatal(err)
+				}
+				n += batch
+			}
+			b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "records/s")
+		})
+	}
+}

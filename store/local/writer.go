@@ -1,0 +1,230 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"nearcase/store"
+)
+
+// change is the smallest thing that is committed wholly or not at all.
+type change struct {
+	c *collection
+	// touches are the instance IDs that plan reads or writes.
+	touches []string
+	// plan turns the change into log entries, the first of which gets key
+	// next, given all that was committed before. No entries: nothing to do.
+	plan func(next store.Key) ([]store.Entry, error)
+	// exec replaces plan for a change that must be alone.
+	exec func() error
+	// done is told when the change is durable and can be seen, or why not.
+	done func([]store.Entry, error)
+}
+
+// submit hands a change to the writer.
+func (l *Catalog) submit(ctx context.Context, ch *change) error {
+	l.closing.RLock()
+	defer l.closing.RUnlock()
+	if l.closed {
+		return store.ErrClosed
+	}
+	select {
+	case l.changes <- ch:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// alone runs f in the writer with no commit under way.
+func (l *Catalog) alone(ctx context.Context, f func() error) error {
+	result := make(chan error, 1)
+	err := l.submit(ctx, &change{exec: f, done: func(_ []store.Entry, err error) { result <- err }})
+	if err != nil {
+		return err
+	}
+	return <-result
+}
+
+// write is the only goroutine that commits. Changes that arrive while one
+// commit is being synced go together into the next.
+func (l *Catalog) write() {
+	defer close(l.written)
+	g := group{catalog: l}
+	for ch := range l.changes {
+		g.add(ch)
+		for more := true; more; {
+			select {
+			case ch, ok := <-l.changes:
+				if more = ok; ok {
+					g.add(ch)
+				}
+			default:
+				more = false
+			}
+		}
+		g.flush()
+	}
+}
+
+// group is one commit in the making.
+type group struct {
+	catalog *Catalog
+	txn     *badger.Txn
+	planned []planned
+	next    map[*collection]store.Key
+	touched map[*collection]map[string]bool
+	bytes   int
+}
+
+type planned struct {
+	change  *change
+	entries []store.Entry
+}
+
+// Bounds of one commit, well under Badger's own.
+const (
+	maxGroupBytes   = 4 << 20
+	maxGroupChanges = 4096
+)
+
+// add plans a change into the commit, after flushing what it depends on.
+func (g *group) add(ch *change) {
+	if g.catalog.failed != nil {
+		ch.done(nil, g.catalog.failed)
+		return
+	}
+	if ch.exec != nil {
+		g.flush()
+		ch.done(nil, ch.exec())
+		return
+	}
+	if g.depends(ch) || g.bytes > maxGroupBytes || len(g.planned) >= maxGroupChanges {
+		g.flush()
+	}
+	g.begin()
+	if _, ok := g.next[ch.c]; !ok {
+		g.next[ch.c] = ch.c.head() + 1
+		g.touched[ch.c] = map[string]bool{}
+	}
+	entries, err := ch.plan(g.next[ch.c])
+	if err != nil || len(entries) == 0 {
+		ch.done(nil, err)
+		return
+	}
+	g.stage(ch, entries)
+}
+
+func (g *group) depends(ch *change) bool {
+	return slices.ContainsFunc(ch.touches, func(id string) bool { return g.touched[ch.c][id] })
+}
+
+func (g *group) begin() {
+	if g.txn == nil {
+		g.txn = g.catalog.db.NewTransaction(true)
+		g.next = map[*collection]store.Key{}
+		g.touched = map[*collection]map[string]bool{}
+	}
+}
+
+// stage writes a planned change into the transaction. One that does not fit
+// beside the others is committed after them.
+func (g *group) stage(ch *change, entries []store.Entry) {
+	writes, bytes, err := encode(ch.c.number, entries)
+	if err == nil && len(g.planned) > 0 && g.bytes+bytes > maxGroupBytes {
+		g.flush()
+		g.add(ch)
+		return
+	}
+	for i := 0; err == nil && i < len(writes); i++ {
+		err = writes[i](g.txn)
+	}
+	if err != nil {
+		// Part of it may be in the transaction: drop that, and the rest with it.
+		g.fail(fmt.Errorf("stage: %w", err), planned{ch, entries})
+		return
+	}
+	for _, id := range ch.touches {
+		g.touched[ch.c][id] = true
+	}
+	g.planned = append(g.planned, planned{ch, entries})
+	g.next[ch.c] = entries[len(entries)-1].Key + 1
+	g.bytes += bytes
+}
+
+// encode turns entries into writes: the entry, its vector, and the removal of
+// what it retires.
+func encode(number uint32, entries []store.Entry) (writes []func(*badger.Txn) error, bytes int, err error) {
+	set := func(key, value []byte) {
+		bytes += len(key) + len(value)
+		writes = append(writes, func(t *badger.Txn) error { return t.Set(key, value) })
+	}
+	for _, e := range entries {
+		value, err := sealJSON(e)
+		if err != nil {
+			return nil, 0, err
+		}
+		set(logKey(number, e.Key, entrySuffix), value)
+		if e.Kind == store.KindPut {
+			set(logKey(number, e.Key, vectorSuffix), sealVector(e.Vector))
+		}
+		if e.Retires != 0 {
+			writes = append(writes,
+				func(t *badger.Txn) error { return t.Delete(logKey(number, e.Retires, entrySuffix)) },
+				func(t *badger.Txn) error { return t.Delete(logKey(number, e.Retires, vectorSuffix)) })
+		}
+	}
+	return writes, bytes, nil
+}
+
+// flush commits, applies and acknowledges what was planned.
+func (g *group) flush() {
+	if g.txn == nil {
+		return
+	}
+	if len(g.planned) > 0 {
+		if err := g.txn.Commit(); err != nil {
+			// Whether it reached the disk is unknown: only the log can tell.
+			g.catalog.failed = fmt.Errorf("commit failed, restart to recover: %w", err)
+			g.fail(g.catalog.failed)
+			return
+		}
+	}
+	for _, p := range g.planned {
+		p.change.done(p.entries, p.change.c.applyAll(p.entries))
+	}
+	g.reset()
+}
+
+func (g *group) fail(err error, more ...planned) {
+	for _, p := range append(g.planned, more...) {
+		p.change.done(nil, err)
+	}
+	g.reset()
+}
+
+func (g *group) reset() {
+	g.txn.Discard()
+	*g = group{catalog: g.catalog}
+}
+
+// Close refuses further calls, commits what was submitted and closes the files.
+func (l *Catalog) Close() error {
+	l.closing.Lock()
+	if l.closed {
+		l.closing.Unlock()
+		return nil
+	}
+	l.closed = true
+	close(l.changes)
+	l.closing.Unlock()
+	<-l.written
+	if err := l.db.Close(); err != nil && !errors.Is(err, badger.ErrDBClosed) {
+		return fmt.Errorf("close log: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,136 @@
+package store
+
+import (
+	"slices"
+	"time"
+)
+
+// Key is a position in a collection's log. The first is 1; 0 is before all.
+type Key uint64
+
+// Instance is one image (or one frame of one): DICOM's instance.
+type Instance struct {
+	// ID is the SOP Instance UID, or the SHA-256 of the content.
+	ID string `json:"id"`
+	// Patient, Study and Series group instances; empty means unknown.
+	Patient string `json:"patient,omitempty"`
+	Study   string `json:"study,omitempty"`
+	Series  string `json:"series,omitempty"`
+	// Name is what the sender called the image, for people; may be empty.
+	Name string `json:"name,omitempty"`
+	// Digest is the lower-case hex SHA-256 of the original bytes; empty for
+	// an instance that was stored as a vector alone.
+	Digest    string    `json:"digest,omitempty"`
+	MediaType string    `json:"media_type,omitempty"`
+	Width     int       `json:"width,omitempty"`
+	Height    int       `json:"height,omitempty"`
+	Size      int64     `json:"size,omitempty"`
+	Added     time.Time `json:"added"`
+}
+
+// Group returns what must stay together when data are split by patient: the
+// patient, or else the study, or else the instance itself. The three never
+// collide.
+func (i Instance) Group() string {
+	switch {
+	case i.Patient != "":
+		return "patient " + i.Patient
+	case i.Study != "":
+		return "study " + i.Study
+	}
+	return "instance " + i.ID
+}
+
+// SameAs reports whether two instances have the same identity and content,
+// whenever they were added and whatever they are called.
+func (i Instance) SameAs(o Instance) bool {
+	return i.ID == o.ID && i.Patient == o.Patient && i.Study == o.Study &&
+		i.Series == o.Series && i.Digest == o.Digest
+}
+
+// Label is ground truth about an instance for one task, with its source.
+type Label struct {
+	Instance string `json:"instance"`
+	Task     string `json:"task"`
+	// Classes holds one class for a single-label task, and the classes present
+	// for a multi-label one, where none means that none is present.
+	Classes []string `json:"classes"`
+	// Removed withdraws the label: the instance is unlabelled again.
+	Removed bool      `json:"removed,omitempty"`
+	Source  string    `json:"source,omitempty"`
+	Time    time.Time `json:"time"`
+}
+
+// Says reports whether two labels state the same, whoever said it and when.
+func (l Label) Says(o Label) bool {
+	return l.Instance == o.Instance && l.Task == o.Task && l.Removed == o.Removed &&
+		slices.Equal(l.Classes, o.Classes)
+}
+
+// Record is an instance on its way into the store.
+type Record struct {
+	Instance Instance
+	// Vector is the embedding: unit length, of the collection's dimension.
+	Vector []float32
+	// Fingerprint names the model and preprocessing that made Vector.
+	Fingerprint string
+	// Labels are committed together with the instance. Their Instance field
+	// need not be set.
+	Labels []Label
+	// Original is the image as received; nil keeps none.
+	Original []byte
+	// Replace lets the record take the place of an instance with the same ID
+	// and other content, which is ErrConflict otherwise.
+	Replace bool
+}
+
+// Status of a record that was put.
+type PutStatus string
+
+const (
+	Created   PutStatus = "created"
+	Replaced  PutStatus = "replaced"
+	Updated   PutStatus = "updated"   // same instance, new labels
+	Unchanged PutStatus = "unchanged" // all of it was there already
+	Failed    PutStatus = "failed"    // not stored: see Err
+)
+
+// Outcome is what became of one record.
+type Outcome struct {
+	ID     string
+	Key    Key // the instance's key; 0 if it failed
+	Status PutStatus
+	Err    error
+}
+
+// Kind of a log entry.
+type Kind string
+
+const (
+	KindPut    Kind = "put"
+	KindDelete Kind = "delete"
+	KindLabel  Kind = "label"
+)
+
+// Entry is one commit in the log.
+type Entry struct {
+	Key  Key  `json:"-"`
+	Kind Kind `json:"kind"`
+	// Instance is set for a put; for a delete only its ID is.
+	Instance *Instance `json:"instance,omitempty"`
+	// Retires is the key of the instance that this put or delete takes away.
+	Retires Key `json:"retires,omitempty"`
+	// Label is set for a label.
+	Label *Label `json:"label,omitempty"`
+	// Vector is the embedding of a put. It must not be changed.
+	Vector []float32 `json:"-"`
+}
+
+// Case is an instance with its current labels by task and, as an answer to a
+// query, its score: the cosine similarity, higher is closer.
+type Case struct {
+	Key      Key
+	Instance Instance
+	Labels   map[string]Label
+	Score    float32
+}

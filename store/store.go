@@ -1,0 +1,100 @@
+// Package store says what a case store is: its records, its log, its queries,
+// and the Catalog contract that every store keeps. It holds no data itself.
+//
+// Every collection is a log. A commit gives each entry the next Key, keys only
+// grow, and nothing is ever changed in place: replacing an instance takes a new
+// key and retires the old one. Indexes, probes and thumbnails are derived from
+// the log and can be rebuilt from it at any time.
+package store
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+)
+
+// Errors that a caller can act on. Implementations wrap them with the operation
+// and the object concerned.
+var (
+	ErrCollection  = errors.New("no such collection")
+	ErrExists      = errors.New("collection already exists")
+	ErrInstance    = errors.New("no such instance")
+	ErrOriginal    = errors.New("original image is not stored")
+	ErrConflict    = errors.New("already stored with other content")
+	ErrFingerprint = errors.New("embedded by another model or preprocessing")
+	ErrDimension   = errors.New("wrong vector length")
+	ErrVector      = errors.New("not a unit vector")
+	ErrTask        = errors.New("no such task")
+	ErrClass       = errors.New("no such class")
+	ErrInvalid     = errors.New("not valid")
+	ErrLocked      = errors.New("data directory is in use by another process")
+	ErrFormat      = errors.New("data directory was written by another version")
+	ErrDamaged     = errors.New("stored data is damaged")
+	ErrClosed      = errors.New("store is closed")
+)
+
+// Catalog holds collections of embedded, labelled instances.
+//
+// What a call has acknowledged is durable and is seen by every later call.
+// Methods are safe for concurrent use. A collection that does not exist is
+// ErrCollection.
+type Catalog interface {
+	// Collections returns all collections by name.
+	Collections(ctx context.Context) ([]Collection, error)
+	// Collection returns one collection.
+	Collection(ctx context.Context, name string) (Collection, error)
+	// Create makes an empty collection. A name in use is ErrExists, a
+	// collection that does not pass Validate is ErrInvalid.
+	Create(ctx context.Context, c Collection) error
+	// Declare adds tasks, or classes to tasks there are. What exists already
+	// is left as it is; a task declared both single- and multi-label is
+	// ErrInvalid.
+	Declare(ctx context.Context, collection string, tasks []Task) error
+	// Drop deletes a collection and everything in it.
+	Drop(ctx context.Context, collection string) error
+	// Status returns counts and the state of what is derived.
+	Status(ctx context.Context, collection string) (Status, error)
+
+	// Put stores records, each one wholly or not at all, and returns one
+	// outcome for each in the same order. The error is for what concerns the
+	// whole call; a record that is refused has its reason in its outcome.
+	Put(ctx context.Context, collection string, records []Record) ([]Outcome, error)
+	// Label stores labels, all or none, and returns the key of the last.
+	// The same label given twice is stored once: the key is then the head's.
+	Label(ctx context.Context, collection string, labels []Label) (Key, error)
+	// Delete removes an instance, its vector, its labels and, when nothing
+	// else refers to it, its original.
+	Delete(ctx context.Context, collection, id string) error
+
+	// Instance returns one instance with its labels; an unknown one is
+	// ErrInstance.
+	Instance(ctx context.Context, collection, id string) (Case, error)
+	// Vector returns the embedding of an instance.
+	Vector(ctx context.Context, collection, id string) ([]float32, error)
+	// WithDigest returns the instances whose original has this SHA-256.
+	WithDigest(ctx context.Context, collection, digest string) ([]Case, error)
+	// Excluded returns the IDs of the instances that an exclusion covers, in
+	// key order.
+	Excluded(ctx context.Context, collection string, e Exclude) ([]string, error)
+	// List returns up to limit instances in key order, beginning after a key.
+	List(ctx context.Context, collection string, after Key, limit int) ([]Case, error)
+	// Original opens the stored bytes of an instance: ErrOriginal if they were
+	// not retained.
+	Original(ctx context.Context, collection, id string) (io.ReadCloser, error)
+	// Log returns the entries after since, in key order, up to the head at the
+	// time of the call. Entries of retired instances may be missing; what
+	// retired them never is.
+	Log(ctx context.Context, collection string, since Key) iter.Seq2[Entry, error]
+
+	// Search returns the cases nearest to a query.
+	Search(ctx context.Context, collection string, q Query) ([]Case, error)
+	// Reindex builds a new index from the stored vectors while the old one
+	// serves, compares the two, swaps them, and drops the old one. A failure
+	// leaves the old one in place.
+	Reindex(ctx context.Context, collection string, index Index, progress func(done, total int)) (Reindexed, error)
+
+	// Close ends background work and releases the store. Calls after it
+	// return ErrClosed.
+	Close() error
+}
