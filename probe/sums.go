@@ -1,0 +1,115 @@
+package probe
+
+import "math"
+
+// A double is an unevaluated sum hi+lo of two float64 that carries about 106
+// bits, as in Dekker, "A floating-point technique for extending the available
+// precision", Numer. Math. 18 (1971).
+type double struct{ hi, lo float64 }
+
+// twoSum returns a+b without error (Knuth, The Art of Computer Programming 2,
+// 4.2.2, theorem B).
+func twoSum(a, b float64) double {
+	s := a + b
+	t := s - a
+	return double{s, (a - (s - t)) + (b - t)}
+}
+
+// twoProduct returns a*b without error.
+func twoProduct(a, b float64) double {
+	p := a * b
+	return double{p, math.FMA(a, b, -p)}
+}
+
+func (a double) plus(b double) double {
+	s := twoSum(a.hi, b.hi)
+	return twoSum(s.hi, s.lo+(a.lo+b.lo))
+}
+
+// add adds b to a as sums do: cheaply, and leaving a to be normalised.
+func (a *double) add(b double) {
+	s := twoSum(a.hi, b.hi)
+	a.hi = s.hi
+	a.lo += s.lo + b.lo
+}
+
+func (a double) times(b double) double {
+	p := twoProduct(a.hi, b.hi)
+	return twoSum(p.hi, p.lo+(a.hi*b.lo+a.lo*b.hi))
+}
+
+func (a double) over(n float64) double {
+	q := a.hi / n
+	return twoSum(q, (math.FMA(-q, n, a.hi)+a.lo)/n)
+}
+
+func (a double) minus(b double) double { return a.plus(double{-b.hi, -b.lo}) }
+
+// sums is a vector of sums with compensation: hi holds the rounded running
+// sum, lo the sum of all that rounding dropped (Neumaier, "Rundungsfehleranalyse
+// einiger Verfahren zur Summation endlicher Summen", ZAMM 54, 1974). After m
+// additions of terms of size at most t the error is below (m*2^-53)^2 * t, and
+// it is zero while the terms' bits span fewer than about 100 places. Sums of
+// the same terms therefore agree in every order, and subtracting a term undoes
+// adding it.
+type sums struct{ hi, lo []float64 }
+
+func newSums(n int) sums { return sums{make([]float64, n), make([]float64, n)} }
+
+// at returns the i-th sum, normalised so that equal sums are equal doubles.
+func (s sums) at(i int) double { return twoSum(s.hi[i], s.lo[i]) }
+
+// add adds sign*x to the sums.
+func (s sums) add(sign float64, x []float64) {
+	for i, v := range x {
+		t := twoSum(s.hi[i], sign*v)
+		s.hi[i] = t.hi
+		s.lo[i] += t.lo
+	}
+}
+
+// addProducts adds sign*x*xT, its upper triangle packed by rows. The product
+// of two float32 is exact in float64.
+func (s sums) addProducts(sign float64, x []float64) {
+	start := 0
+	for i, v := range x {
+		row := x[i:]
+		s.from(start, len(row)).addScaled(sign*v, row)
+		start += len(row)
+	}
+}
+
+// addScaled adds v*row to the sums. The loop is written out, with the
+// arithmetic of twoSum, because it is where all the time of Ridge.Add goes.
+func (s sums) addScaled(v float64, row []float64) {
+	hi, lo := s.hi[:len(row)], s.lo[:len(row)]
+	for j, u := range row {
+		p := v * u
+		a := hi[j]
+		sum := a + p
+		t := sum - a
+		lo[j] += (a - (sum - t)) + (p - t)
+		hi[j] = sum
+	}
+}
+
+func (s sums) from(start, n int) sums {
+	return sums{s.hi[start : start+n], s.lo[start : start+n]}
+}
+
+// merge adds the sums o of equal length.
+func (s sums) merge(o sums) {
+	s.add(1, o.hi)
+	for i, v := range o.lo {
+		s.lo[i] += v
+	}
+}
+
+func (s sums) clear() { clear(s.hi); clear(s.lo) }
+
+func (s sums) clone() sums {
+	c := newSums(len(s.hi))
+	copy(c.hi, s.hi)
+	copy(c.lo, s.lo)
+	return c
+}
