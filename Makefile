@@ -1,0 +1,70 @@
+# nearcase: `make run` sets up, builds and runs the demo; `make test` sets up
+# and runs every test. Both need Go, a C compiler, make and, on x86-64 Linux,
+# npm to fetch ONNX Runtime once.
+
+GO      ?= go
+BIN     := bin
+LIBRARY := $(abspath $(BIN))/libonnxruntime.so.1.24.1
+# Arguments of `make run`: make run ARGS=--once
+ARGS    ?=
+# How long each fuzz target runs: a few seconds in `make test`, longer by hand.
+FUZZTIME ?= 3s
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+
+# Tests run in temporary folders, where the library beside bin/nearcase is not
+# found without being named.
+with-library = NEARCASE_ONNXRUNTIME="$${NEARCASE_ONNXRUNTIME:-$$(test -e $(LIBRARY) && echo $(LIBRARY))}"
+
+.PHONY: run setup build test test-short race fuzz fuzz-short check format vet staticcheck imports tidy cross bench bench-accuracy clean
+
+run: build
+	$(BIN)/nearcase demo $(ARGS)
+
+# setup makes the ONNX Runtime library available; it does nothing if it is.
+setup:
+	@$(GO) run ./embed/onnx/setup -o $(BIN)
+
+build: setup
+	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/nearcase ./cmd/nearcase
+
+# test fuzzes every parser for a few seconds and then runs all tests with the
+# race detector.
+test: setup fuzz-short
+	$(with-library) $(GO) test -race -timeout 20m ./...
+
+# test-short runs the tests once without the race detector.
+test-short: setup
+	$(with-library) $(GO) test ./...
+
+fuzz-short:
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(FUZZTIME)
+
+# fuzz runs every fuzz target in turn: make fuzz FUZZTIME=10m
+fuzz: setup
+	@$(with-library) .ci/fuzz $(FUZZTIME)
+
+check: format vet staticcheck imports tidy cross
+
+format:
+	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
+
+vet:
+	$(GO) vet ./...
+
+staticcheck:
+	$(GO) tool staticcheck ./...
+
+# imports holds the packages to the import map.
+imports:
+	$(GO) test -count=1 -run TestImportsKeepToTheMap ./cmd/nearcase
+
+tidy:
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+
+bench: setup
+	$(with-library) $(GO) test -run '^$$' -bench . -benchtime 1x ./...
+
+clean:
+	rm -rf $(BIN)

@@ -1,0 +1,185 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+
+	"nearcase/store"
+)
+
+// NewCollection says what collection to make.
+type NewCollection struct {
+	Name  string `json:"name"`
+	Model string `json:"model"`
+	// Fingerprint, if given, must be the model's.
+	Fingerprint      string       `json:"fingerprint,omitempty"`
+	Tasks            []store.Task `json:"tasks,omitempty"`
+	Index            store.Index  `json:"index,omitzero"`
+	DiscardOriginals bool         `json:"discard_originals,omitempty"`
+}
+
+// Collection is a collection with what it holds.
+type Collection struct {
+	store.Collection
+	Status store.Status `json:"status"`
+}
+
+// Create makes an empty collection for a model.
+func (s *Service) Create(ctx context.Context, n NewCollection) (Collection, error) {
+	m, err := s.model(n.Model)
+	if err != nil {
+		return Collection{}, err
+	}
+	if n.Fingerprint != "" && n.Fingerprint != m.Fingerprint() {
+		return Collection{}, fmt.Errorf("collection %s: %w: model %s is %.12s, not %.12s",
+			n.Name, store.ErrFingerprint, n.Model, m.Fingerprint(), n.Fingerprint)
+	}
+	tasks, err := store.Merge(nil, n.Tasks)
+	if err != nil {
+		return Collection{}, err
+	}
+	err = s.Catalog.Create(ctx, store.Collection{
+		Name: n.Name, Model: n.Model, Fingerprint: m.Fingerprint(), Dimension: m.Dimension(),
+		Tasks: tasks, Index: n.Index, DiscardOriginals: n.DiscardOriginals,
+	})
+	if err != nil {
+		return Collection{}, err
+	}
+	return s.Collection(ctx, n.Name)
+}
+
+// Collection returns one collection with its status.
+func (s *Service) Collection(ctx context.Context, name string) (Collection, error) {
+	c, err := s.Catalog.Collection(ctx, name)
+	if err != nil {
+		return Collection{}, err
+	}
+	status, err := s.Catalog.Status(ctx, name)
+	return Collection{c, status}, err
+}
+
+// Collections returns all collections by name.
+func (s *Service) Collections(ctx context.Context) ([]Collection, error) {
+	all, err := s.Catalog.Collections(ctx)
+	if err != nil {
+		return nil, err
+	}
+	collections := make([]Collection, len(all))
+	for i, c := range all {
+		status, err := s.Catalog.Status(ctx, c.Name)
+		if err != nil {
+			return nil, err
+		}
+		collections[i] = Collection{c, status}
+	}
+	return collections, nil
+}
+
+// Declare adds tasks or classes to a collection.
+func (s *Service) Declare(ctx context.Context, collection string, tasks []store.Task) (Collection, error) {
+	if err := s.Catalog.Declare(ctx, collection, tasks); err != nil {
+		return Collection{}, err
+	}
+	return s.Collection(ctx, collection)
+}
+
+// Drop deletes a collection and everything in it.
+func (s *Service) Drop(ctx context.Context, collection string) error {
+	if err := s.Catalog.Drop(ctx, collection); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.trainings, collection)
+	return nil
+}
+
+// ListModels describes the models that can be used.
+func (s *Service) ListModels(context.Context) ([]ModelInfo, error) { return s.Models() }
+
+// Instance is a stored image with its labels.
+type Instance struct {
+	store.Instance
+	Key    store.Key              `json:"key"`
+	Labels map[string]store.Label `json:"labels"`
+}
+
+// Page is a part of a list. Next, if not 0, is where the next part begins.
+type Page struct {
+	Instances []Instance `json:"instances"`
+	Next      store.Key  `json:"next,omitempty"`
+}
+
+// maxPage is how many instances one page may have.
+const maxPage = 1000
+
+// List returns instances in the order they were stored, beginning after a key;
+// limit 0 means 100.
+func (s *Service) List(ctx context.Context, collection string, after store.Key, limit int) (Page, error) {
+	limit = min(cmp.Or(limit, 100), maxPage)
+	cases, err := s.Catalog.List(ctx, collection, after, limit)
+	if err != nil {
+		return Page{}, err
+	}
+	p := Page{Instances: make([]Instance, len(cases))}
+	for i, c := range cases {
+		p.Instances[i] = Instance{c.Instance, c.Key, c.Labels}
+	}
+	if len(cases) == limit {
+		p.Next = cases[limit-1].Key
+	}
+	return p, nil
+}
+
+// Instance returns one instance.
+func (s *Service) Instance(ctx context.Context, collection, id string) (Instance, error) {
+	c, err := s.Catalog.Instance(ctx, collection, id)
+	return Instance{c.Instance, c.Key, c.Labels}, err
+}
+
+// Original opens the bytes of an instance as they were received.
+func (s *Service) Original(ctx context.Context, collection, id string) (io.ReadCloser, error) {
+	return s.Catalog.Original(ctx, collection, id)
+}
+
+// Delete removes an instance with its vector, labels and original.
+func (s *Service) Delete(ctx context.Context, collection, id string) error {
+	return s.Catalog.Delete(ctx, collection, id)
+}
+
+// Reindex rebuilds a collection's index while the old one serves.
+func (s *Service) Reindex(ctx context.Context, collection string, to store.Index, progress func(done, total int)) (store.Reindexed, error) {
+	return s.Catalog.Reindex(ctx, collection, to, progress)
+}
+
+// LabelRequest is one label to store. Classes nil with Remove unset is a
+// multi-label instance in which nothing is present.
+type LabelRequest struct {
+	Instance string   `json:"instance"`
+	Task     string   `json:"task"`
+	Classes  []string `json:"classes"`
+	Remove   bool     `json:"remove,omitempty"`
+	Source   string   `json:"source,omitempty"`
+}
+
+// Labelled acknowledges labels: they are durable, and answers from now on know
+// them. Watermark is the collection's last label.
+type Labelled struct {
+	Labels    int       `json:"labels"`
+	Watermark store.Key `json:"label_watermark"`
+}
+
+// Label stores labels, all or none.
+func (s *Service) Label(ctx context.Context, collection string, requests []LabelRequest) (Labelled, error) {
+	labels := make([]store.Label, len(requests))
+	for i, r := range requests {
+		labels[i] = store.Label{Instance: r.Instance, Task: r.Task, Classes: r.Classes, Removed: r.Remove, Source: r.Source}
+	}
+	if _, err := s.Catalog.Label(ctx, collection, labels); err != nil {
+		return Labelled{}, err
+	}
+	status, err := s.Catalog.Status(ctx, collection)
+	return Labelled{len(labels), status.LabelHead}, err
+}

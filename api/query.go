@@ -1,0 +1,285 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math"
+
+	"nearcase/embed"
+	"nearcase/store"
+)
+
+// Query is an image to find cases for, or an instance that is stored, or a
+// vector: exactly one of them.
+type Query struct {
+	Image    []byte    `json:"-"`
+	Instance string    `json:"instance,omitempty"`
+	Vector   []float32 `json:"vector,omitempty"`
+	// Fingerprint says what made Vector, which it must accompany.
+	Fingerprint string `json:"fingerprint,omitempty"`
+	// Patient and Study of the image or vector, to be left out of the answer.
+	// Those of a stored instance, and of stored copies of an image, are known.
+	Patient string `json:"patient,omitempty"`
+	Study   string `json:"study,omitempty"`
+	// K is how many neighbours to use; 0 means the service's default.
+	K int `json:"k,omitempty"`
+	// MinScore leaves out less similar cases.
+	MinScore float32 `json:"min_score,omitempty"`
+	// Exact asks for the exact answer whatever the index.
+	Exact bool `json:"exact,omitempty"`
+	// SamePatient lets cases of the query's own patient and study into the
+	// answer, and their labels into the votes and the probe. The query's own
+	// image is still left out.
+	SamePatient bool `json:"same_patient,omitempty"`
+	// Tasks to classify for; none means all that have labels.
+	Tasks []string `json:"tasks,omitempty"`
+}
+
+// maxNeighbours bounds K.
+const maxNeighbours = 10_000
+
+// Subject says what was asked about.
+type Subject struct {
+	Instance string `json:"instance,omitempty"`
+	Digest   string `json:"digest,omitempty"`
+	// Stored tells that the image is in the collection.
+	Stored bool `json:"stored"`
+	// Excluded counts the instances that were left out as the query's own: the
+	// image itself, its study and its patient.
+	Excluded int `json:"excluded"`
+}
+
+// Provenance says what produced an answer.
+type Provenance struct {
+	Collection  string `json:"collection"`
+	Model       string `json:"model"`
+	Fingerprint string `json:"fingerprint"`
+	Index       string `json:"index"`
+	// Head is the last log entry that the answer could know.
+	Head store.Key `json:"head"`
+}
+
+// Similar answers which cases are nearest, best first.
+type Similar struct {
+	Provenance
+	Query Subject `json:"query"`
+	Cases []Case  `json:"cases"`
+}
+
+// Case is a stored instance with its score: cosine similarity, higher is
+// closer, 1 is identical.
+type Case struct {
+	ID      string              `json:"id"`
+	Score   float32             `json:"score"`
+	Patient string              `json:"patient,omitempty"`
+	Study   string              `json:"study,omitempty"`
+	Series  string              `json:"series,omitempty"`
+	Name    string              `json:"name,omitempty"`
+	Labels  map[string][]string `json:"labels"`
+}
+
+// question is a query that has been resolved to a vector and to what must not
+// answer it.
+type question struct {
+	collection store.Collection
+	vector     []float32
+	subject    Subject
+	exclude    store.Exclude
+	excluded   []string // instance IDs that exclude covers
+}
+
+// Similar returns the stored cases nearest to a query. The query's own
+// instance, study and patient are left out.
+func (s *Service) Similar(ctx context.Context, collection string, q Query) (Similar, error) {
+	u, err := s.resolve(ctx, collection, q)
+	if err != nil {
+		return Similar{}, err
+	}
+	answer := Similar{Query: u.subject}
+	if answer.Provenance, err = s.provenance(ctx, u.collection); err != nil {
+		return Similar{}, err
+	}
+	cases, err := s.neighbours(ctx, u, q, "")
+	if err != nil {
+		return Similar{}, err
+	}
+	answer.Cases = make([]Case, len(cases))
+	for i, c := range cases {
+		answer.Cases[i] = present(c)
+	}
+	return answer, nil
+}
+
+func present(c store.Case) Case {
+	labels := make(map[string][]string, len(c.Labels))
+	for task, l := range c.Labels {
+		labels[task] = append([]string{}, l.Classes...)
+	}
+	i := c.Instance
+	return Case{ID: i.ID, Score: c.Score, Patient: i.Patient, Study: i.Study, Series: i.Series, Name: i.Name, Labels: labels}
+}
+
+func (s *Service) provenance(ctx context.Context, c store.Collection) (Provenance, error) {
+	status, err := s.Catalog.Status(ctx, c.Name)
+	return Provenance{c.Name, c.Model, c.Fingerprint, status.Engine, status.Head}, err
+}
+
+// neighbours returns the best cases for a question that score high enough,
+// those labelled for a task if one is named.
+func (s *Service) neighbours(ctx context.Context, u question, q Query, task string) ([]store.Case, error) {
+	cases, err := s.Catalog.Search(ctx, u.collection.Name, store.Query{
+		Vector: u.vector, K: cmp.Or(q.K, s.Neighbours), Labelled: task, Exclude: u.exclude, Exact: q.Exact,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if q.MinScore != 0 {
+		for i, c := range cases {
+			if c.Score < q.MinScore {
+				return cases[:i], nil
+			}
+		}
+	}
+	return cases, nil
+}
+
+// resolve checks a query and finds its vector and what belongs to it.
+func (s *Service) resolve(ctx context.Context, collection string, q Query) (question, error) {
+	if err := q.check(); err != nil {
+		return question{}, err
+	}
+	c, err := s.Catalog.Collection(ctx, collection)
+	if err != nil {
+		return question{}, err
+	}
+	u := question{collection: c, exclude: store.Exclude{Patients: []string{q.Patient}, Studies: []string{q.Study}}}
+	switch {
+	case q.Instance != "":
+		err = s.resolveInstance(ctx, &u, q.Instance)
+	case q.Image != nil:
+		err = s.resolveImage(ctx, &u, q.Image)
+	default:
+		u.vector, err = unit(q.Vector, q.Fingerprint, c)
+	}
+	if err != nil {
+		return question{}, err
+	}
+	return u, s.widen(ctx, &u, q.SamePatient)
+}
+
+func (q Query) check() error {
+	ways := 0
+	for _, given := range []bool{q.Image != nil, q.Instance != "", q.Vector != nil} {
+		if given {
+			ways++
+		}
+	}
+	switch {
+	case ways != 1:
+		return fmt.Errorf("%w: give exactly one of an image, an instance and a vector", ErrQuery)
+	case q.K < 0 || q.K > maxNeighbours:
+		return fmt.Errorf("%w: k is %d, use 1 to %d", ErrQuery, q.K, maxNeighbours)
+	case !(math.Abs(float64(q.MinScore)) <= 1):
+		return fmt.Errorf("%w: min_score is %g, use -1 to 1", ErrQuery, q.MinScore)
+	}
+	return nil
+}
+
+func (s *Service) resolveInstance(ctx context.Context, u *question, id string) (err error) {
+	found, err := s.Catalog.Instance(ctx, u.collection.Name, id)
+	if err != nil {
+		return err
+	}
+	u.subject = Subject{Instance: id, Digest: found.Instance.Digest, Stored: true}
+	u.exclude.Instances = append(u.exclude.Instances, id)
+	u.exclude.Patients = append(u.exclude.Patients, found.Instance.Patient)
+	u.exclude.Studies = append(u.exclude.Studies, found.Instance.Study)
+	u.vector, err = s.Catalog.Vector(ctx, u.collection.Name, id)
+	return err
+}
+
+func (s *Service) resolveImage(ctx context.Context, u *question, data []byte) error {
+	sum := sha256.Sum256(data)
+	u.subject.Digest = hex.EncodeToString(sum[:])
+	known, err := s.known(ctx, u.collection.Name, u.subject.Digest)
+	if err != nil {
+		return err
+	}
+	if known != nil {
+		u.subject.Instance, u.subject.Stored, u.vector = known.ID, true, known.vector
+		return nil
+	}
+	u.vector, err = s.embedImage(ctx, u.collection, data)
+	return err
+}
+
+func (s *Service) embedImage(ctx context.Context, c store.Collection, data []byte) ([]float32, error) {
+	m, err := s.modelOf(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.embedding(ctx); err != nil {
+		return nil, err
+	}
+	defer s.embedded()
+	picture, err := embed.Decode(data, s.Limits)
+	if err != nil {
+		return nil, err
+	}
+	vectors, err := m.EmbedPictures(ctx, []*embed.Picture{picture})
+	if err != nil {
+		return nil, err
+	}
+	return vectors[0], nil
+}
+
+// unit returns a copy of a vector at unit length.
+func unit(v []float32, fingerprint string, c store.Collection) ([]float32, error) {
+	if fingerprint != c.Fingerprint {
+		return nil, fmt.Errorf("%w: collection %s holds vectors of %s (%s), the query's is of %q",
+			store.ErrFingerprint, c.Name, c.Model, c.Fingerprint, fingerprint)
+	}
+	if len(v) != c.Dimension {
+		return nil, fmt.Errorf("%w: %d, collection %s has %d", store.ErrDimension, len(v), c.Name, c.Dimension)
+	}
+	var square float64
+	for _, x := range v {
+		square += float64(x) * float64(x)
+	}
+	if !(square > 0) || math.IsInf(square, 0) {
+		return nil, fmt.Errorf("query: %w: it is zero or not finite", store.ErrVector)
+	}
+	u := make([]float32, len(v))
+	for i, x := range v {
+		u[i] = float32(float64(x) / math.Sqrt(square))
+	}
+	return u, nil
+}
+
+// widen excludes the copies of the query's image and, unless wanted, all that
+// belongs to the patients and studies of the query and of those copies: the
+// same pixels under two names are the same person.
+func (s *Service) widen(ctx context.Context, u *question, samePatient bool) error {
+	if u.subject.Digest != "" {
+		u.exclude.Digests = []string{u.subject.Digest}
+		copies, err := s.Catalog.WithDigest(ctx, u.collection.Name, u.subject.Digest)
+		if err != nil {
+			return err
+		}
+		for _, c := range copies {
+			u.exclude.Instances = append(u.exclude.Instances, c.Instance.ID)
+			u.exclude.Patients = append(u.exclude.Patients, c.Instance.Patient)
+			u.exclude.Studies = append(u.exclude.Studies, c.Instance.Study)
+		}
+	}
+	if samePatient {
+		u.exclude.Patients, u.exclude.Studies = nil, nil
+	}
+	var err error
+	u.excluded, err = s.Catalog.Excluded(ctx, u.collection.Name, u.exclude)
+	u.subject.Excluded = len(u.excluded)
+	return err
+}

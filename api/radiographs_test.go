@@ -1,0 +1,79 @@
+package api_test
+
+import (
+	"fmt"
+	"testing"
+
+	"nearcase/api"
+	"nearcase/probe/eval"
+)
+
+// All 5,856 radiographs, the real network and default settings: everything is
+// stored, no answer about a stored image contains its own patient, and votes
+// and probe reach what is expected of this network on these data.
+func TestAllRadiographs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("embeds 5,856 images")
+	}
+	source, err := api.OpenSource(testdata(t, "cxr/labels.csv"), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, catalog := newService(t, true)
+	if _, err := s.Create(t.Context(), api.NewCollection{Name: "cxr", Model: "resnet18", Tasks: source.Tasks}); err != nil {
+		t.Fatal(err)
+	}
+	items := ingestAll(t, s, "cxr", source)
+	status, err := catalog.Status(t.Context(), "cxr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(items) != 5856 || status.Instances != 5856 || status.Patients != 3118 {
+		t.Errorf("ingest: got %d items, %d instances of %d patients, want 5856, 5856 and 3118", len(items), status.Instances, status.Patients)
+	}
+	patients := map[string]string{}
+	cases, err := catalog.List(t.Context(), "cxr", 0, len(items))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cases {
+		patients[c.Instance.ID] = c.Instance.Patient
+	}
+	leaks := 0
+	for _, item := range items {
+		answer, err := s.Similar(t.Context(), "cxr", api.Query{Instance: item.ID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(answer.Cases) != 20 {
+			t.Errorf("Similar to %s: got %d cases, want 20", item.Name, len(answer.Cases))
+		}
+		for _, c := range answer.Cases {
+			if c.Patient == patients[item.ID] {
+				leaks++
+			}
+		}
+	}
+	if leaks > 0 {
+		t.Errorf("%d neighbours are of the query's own patient, want 0", leaks)
+	}
+	e, err := s.Evaluate(t.Context(), "cxr", api.EvaluateOptions{Task: "finding"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []float64{0.92, 0.92, 0.95} {
+		r := e.Rows[i]
+		t.Logf("%-6s balanced accuracy %s, AUC %s", r.Method, show(r.BalancedAccuracy), show(*r.AUC))
+		if r.BalancedAccuracy.Value < want {
+			t.Errorf("%s: balanced accuracy %.3f, want at least %.2f", r.Method, r.BalancedAccuracy.Value, want)
+		}
+	}
+	for _, w := range e.Warnings {
+		t.Log(w)
+	}
+	if _, err := s.Evaluate(t.Context(), "cxr", api.EvaluateOptions{Task: "x"}, nil); err == nil {
+		t.Error("Evaluate an unknown task: got no error")
+	}
+}
+
+func show(e eval.Estimate) string { return fmt.Sprintf("%.3f (%.3f to %.3f)", e.Value, e.Low, e.High) }

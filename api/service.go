@@ -1,0 +1,156 @@
+// Package api has the operations of nearcase: ingest, similar, classify, label,
+// evaluate, reindex. It knows nothing of HTTP or of command lines; both are
+// faces of the one Service.
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"nearcase/embed"
+	"nearcase/probe"
+	"nearcase/store"
+)
+
+// Errors that a caller can act on, beside those of store and embed.
+var (
+	ErrQuery     = errors.New("query is not valid")
+	ErrModel     = errors.New("no such model")
+	ErrNotEnough = errors.New("not enough labels")
+	ErrSource    = errors.New("source is not valid")
+)
+
+// Options of New.
+type Options struct {
+	Catalog store.Catalog
+	// OpenModel opens a model by name; one it does not know is ErrModel.
+	OpenModel func(name string) (*embed.Model, error)
+	// Models describes the models that OpenModel knows.
+	Models func() ([]ModelInfo, error)
+	// Limits bounds the images accepted.
+	Limits embed.Limits
+	// Workers is how many images or batches are embedded at the same time;
+	// 0 means one for each processor.
+	Workers int
+	// Batch is how many images go through the network together while
+	// ingesting; 0 means 8.
+	Batch int
+	// Neighbours is how many neighbours vote when a query does not say; 0
+	// means 20, which DINOv2 found best most often.
+	Neighbours int
+	// Weighting of votes; the zero value is DINOv2's.
+	Weighting probe.Weighting
+}
+
+// Service runs the operations. Its methods are safe for concurrent use.
+type Service struct {
+	Options
+	slots chan struct{} // one for each embedding that may run
+
+	mu        sync.Mutex
+	models    map[string]*model
+	trainings map[string]*training
+}
+
+// model is opened at most once at a time.
+type model struct {
+	once sync.Once
+	m    *embed.Model
+	err  error
+}
+
+// ModelInfo describes a model that can be used.
+type ModelInfo struct {
+	Name         string `json:"name"`
+	Description  string `json:"description,omitempty"`
+	Dimension    int    `json:"dimension"`
+	Licence      string `json:"licence,omitempty"`
+	TrainingData string `json:"training_data,omitempty"`
+	Builtin      bool   `json:"builtin,omitempty"`
+	// Problem says why the model cannot be used; empty if it can.
+	Problem string `json:"problem,omitempty"`
+}
+
+// New returns a service over a catalog. Close releases its models, not the
+// catalog.
+func New(o Options) *Service {
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	if o.Batch <= 0 {
+		o.Batch = 8
+	}
+	if o.Neighbours <= 0 {
+		o.Neighbours = 20
+	}
+	return &Service{
+		Options:   o,
+		slots:     make(chan struct{}, o.Workers),
+		models:    map[string]*model{},
+		trainings: map[string]*training{},
+	}
+}
+
+// Close releases the models. No other call may be running.
+func (s *Service) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var err error
+	for _, m := range s.models {
+		if m.m != nil {
+			err = errors.Join(err, m.m.Close())
+		}
+	}
+	clear(s.models)
+	return err
+}
+
+// model returns the model of that name, opened on first use.
+func (s *Service) model(name string) (*embed.Model, error) {
+	s.mu.Lock()
+	m, ok := s.models[name]
+	if !ok {
+		m = &model{}
+		s.models[name] = m
+	}
+	s.mu.Unlock()
+	m.once.Do(func() { m.m, m.err = s.OpenModel(name) })
+	if m.err != nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.models[name] == m { // what was wrong may be mended
+			delete(s.models, name)
+		}
+		return nil, fmt.Errorf("model %s: %w", name, m.err)
+	}
+	return m.m, nil
+}
+
+// modelOf returns the model that made a collection's vectors, or
+// store.ErrFingerprint if the model of that name is another one now.
+func (s *Service) modelOf(c store.Collection) (*embed.Model, error) {
+	m, err := s.model(c.Model)
+	if err != nil {
+		return nil, err
+	}
+	if m.Fingerprint() != c.Fingerprint {
+		return nil, fmt.Errorf("collection %s: %w: it was made with %s %.12s, and %s is now %.12s; restore that model or ingest into a new collection",
+			c.Name, store.ErrFingerprint, c.Model, c.Fingerprint, c.Model, m.Fingerprint())
+	}
+	return m, nil
+}
+
+// embedding waits for a turn to use the processor.
+func (s *Service) embedding(ctx context.Context) error {
+	select {
+	case s.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (s *Service) embedded() { <-s.slots }
