@@ -147,7 +147,7 @@ func (d *dataset) image(row []string, maxBytes int64) Image {
 	im := fileImage(d.path(row), strings.TrimSpace(row[d.file]), maxBytes)
 	im.Patient, im.Study, im.Series, im.ID = d.cell(row, 0), d.cell(row, 1), d.cell(row, 2), d.cell(row, 3)
 	for i, task := range d.tasks {
-		if classes := split(row[i]); task != "" && len(classes) > 0 {
+		if classes, ok := split(row[i]); task != "" && ok {
 			if im.Labels == nil {
 				im.Labels = map[string][]string{}
 			}
@@ -158,7 +158,7 @@ func (d *dataset) image(row []string, maxBytes int64) Image {
 }
 
 // declared returns the tasks with the classes that occur. A task is multi-label
-// if any row has several.
+// if any of its cells has a '|'.
 func (d *dataset) declared() []store.Task {
 	var tasks []store.Task
 	for i, name := range d.tasks {
@@ -167,8 +167,8 @@ func (d *dataset) declared() []store.Task {
 		}
 		t, seen := store.Task{Name: name}, map[string]bool{}
 		for _, row := range d.rows {
-			classes := split(row[i])
-			t.Multi = t.Multi || len(classes) > 1
+			classes, _ := split(row[i])
+			t.Multi = t.Multi || strings.Contains(row[i], "|")
 			for _, class := range classes {
 				if !seen[class] {
 					seen[class] = true
@@ -182,14 +182,15 @@ func (d *dataset) declared() []store.Task {
 	return tasks
 }
 
-func split(cell string) []string {
-	var classes []string
+// split returns the labels in a cell, and whether it says anything: a lone '|'
+// says that no class is present.
+func split(cell string) (classes []string, ok bool) {
 	for class := range strings.SplitSeq(cell, "|") {
 		if class = strings.TrimSpace(class); class != "" {
 			classes = append(classes, class)
 		}
 	}
-	return classes
+	return classes, strings.TrimSpace(cell) != ""
 }
 
 // Declare returns what a collection with these tasks must declare before the
@@ -217,23 +218,26 @@ func (s Source) Declare(tasks []store.Task, newClasses bool) ([]store.Task, erro
 func (s Source) complaints(have, given store.Task, newClasses bool) []error {
 	var complaints []error
 	if given.Multi && !have.Multi {
-		row := s.dataset.first(have.Name, func(classes []string) bool { return len(classes) > 1 })
+		row := s.dataset.first(have.Name, func(cell string) bool { return strings.Contains(cell, "|") })
 		complaints = append(complaints, fmt.Errorf("%w: row %d has several labels for task %s, which takes one", ErrSource, row, have.Name))
 	}
 	for _, class := range given.Classes {
 		if newClasses || slices.Contains(have.Classes, class) {
 			continue
 		}
-		row := s.dataset.first(have.Name, func(classes []string) bool { return slices.Contains(classes, class) })
+		row := s.dataset.first(have.Name, func(cell string) bool {
+			classes, _ := split(cell)
+			return slices.Contains(classes, class)
+		})
 		complaints = append(complaints, fmt.Errorf("row %d: class %q: %w in task %s, which has %s; allow it with --new-classes",
 			row, class, store.ErrClass, have.Name, strings.Join(have.Classes, ", ")))
 	}
 	return complaints
 }
 
-// first returns the number of the first row whose labels for a task are as
+// first returns the number of the first row whose cell for a task is as
 // described; the header is row 1.
-func (d *dataset) first(task string, is func(classes []string) bool) int {
+func (d *dataset) first(task string, is func(cell string) bool) int {
 	column := slices.Index(d.tasks, task)
-	return 2 + slices.IndexFunc(d.rows, func(row []string) bool { return is(split(row[column])) })
+	return 2 + slices.IndexFunc(d.rows, func(row []string) bool { return is(row[column]) })
 }

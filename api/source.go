@@ -34,8 +34,9 @@ type Source struct {
 // A CSV has a header with a column file, relative to the CSV; the columns
 // patient_id, study_id, series_id and instance_id are optional and every other
 // column is a task. A cell may hold several labels separated by '|'; an empty
-// one holds none. Every row is checked first: all that is wrong is reported
-// with its row number (the header is row 1) and nothing is returned.
+// one says nothing, and a lone '|' that no class is present. Every row is
+// checked first: all that is wrong is reported with its row number (the header
+// is row 1) and nothing is returned.
 func OpenSource(path string, maxBytes int64) (Source, error) {
 	info, err := os.Stat(path)
 	if err != nil {

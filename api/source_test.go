@@ -57,7 +57,7 @@ func TestFolderYieldsItsImagesInOrder(t *testing.T) {
 func TestCSVBecomesImagesAndTasks(t *testing.T) {
 	dir := place(t)
 	s, err := OpenSource(write(t, dir, "\ufefffile,patient_id,finding,devices,instance_id\n"+
-		"a.png,P1,normal,line|pacemaker,\nb.png,P2,,,x1\nsub/c.JPG,P2,nodule, line ,\n"), 100)
+		"a.png,P1,normal,line|pacemaker,\nb.png,P2,,|,x1\nsub/c.JPG,P2,nodule, line ,\n"), 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestCSVBecomesImagesAndTasks(t *testing.T) {
 		t.Errorf("tasks (-want +got), rows %v, count %d:\n%s", s.Rows, s.Count, diff)
 	}
 	images := slices.Collect(s.Images)
-	if im := images[1]; im.ID != "x1" || im.Patient != "P2" || len(im.Labels) != 0 || im.Name != "b.png" {
+	if im := images[1]; im.ID != "x1" || im.Patient != "P2" || len(im.Labels) != 1 || im.Labels["devices"] != nil || im.Name != "b.png" {
 		t.Errorf("row 3: got %+v", im)
 	}
 	if got := images[0].Labels["devices"]; !slices.Equal(got, []string{"line", "pacemaker"}) {
