@@ -46,6 +46,20 @@ fuzz: setup
 
 check: format vet staticcheck imports tidy cross
 
+# cross compiles everything for 64-bit Arm. The compiler for C is Debian's
+# gcc-aarch64-linux-gnu, which .ci/run installs; without it only the packages
+# that need no C are compiled.
+CROSS_CC ?= aarch64-linux-gnu-gcc
+cross:
+	@if command -v $(CROSS_CC) >/dev/null; then \
+		echo "cross-compile all packages for linux/arm64"; \
+		CGO_ENABLED=1 GOOS=linux GOARCH=arm64 CC=$(CROSS_CC) $(GO) vet ./... && \
+		CGO_ENABLED=1 GOOS=linux GOARCH=arm64 CC=$(CROSS_CC) $(GO) build -o /dev/null ./cmd/nearcase; \
+	else \
+		echo "no $(CROSS_CC) (Debian: gcc-aarch64-linux-gnu libc6-dev-arm64-cross): cross-compile the packages without C for linux/arm64"; \
+		CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build ./api ./embed/... ./index/... ./probe/... ./store/...; \
+	fi
+
 format:
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
 
@@ -65,6 +79,11 @@ tidy:
 
 bench: setup
 	$(with-library) $(GO) test -run '^$$' -bench . -benchtime 1x ./...
+
+# bench-accuracy prints the table of docs/benchmarks/accuracy.md (about five
+# minutes on two cores).
+bench-accuracy: build
+	.ci/accuracy
 
 clean:
 	rm -rf $(BIN)

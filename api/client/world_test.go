@@ -1,0 +1,153 @@
+package client_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"iter"
+	"math/rand/v2"
+	"net"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"nearcase/api"
+	"nearcase/api/client"
+	"nearcase/api/rest"
+	"nearcase/embed"
+	"nearcase/store/local"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// quadrants is a network for tests of the protocol: the mean of each channel
+// over each quarter of its 8 x 8 input.
+type quadrants struct{}
+
+func (quadrants) Run(_ context.Context, batch []float32, n int) ([]float32, []int, error) {
+	const side, dimension = 8, 12
+	out := make([]float32, n*dimension)
+	for i, v := range batch {
+		at, in := i/(3*side*side), i%(3*side*side)
+		c, y, x := in/(side*side), in/side%side, in%side
+		out[at*dimension+4*c+2*(2*y/side)+2*x/side] += v
+	}
+	return out, []int{n, dimension}, nil
+}
+
+func (quadrants) Close() error { return nil }
+
+func openQuadrants(name string) (*embed.Model, error) {
+	if name != "quadrants" {
+		return nil, fmt.Errorf("%w: there is quadrants", api.ErrModel)
+	}
+	return embed.NewModel(embed.Manifest{
+		Name: name, Input: "image", Output: "means", Dimension: 12,
+		Resize: embed.Resize{Mode: embed.Fixed, Size: 8, Interpolation: embed.Bilinear},
+		Mean:   [3]float64{.5, .5, .5}, Std: [3]float64{.5, .5, .5},
+	}, strings.Repeat("0", 64), quadrants{})
+}
+
+func newService(t testing.TB, openModel func(string) (*embed.Model, error)) *api.Service {
+	t.Helper()
+	catalog, err := local.Open(t.TempDir(), local.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	models := func() ([]api.ModelInfo, error) { return []api.ModelInfo{{Name: "quadrants", Dimension: 12}}, nil }
+	s := api.New(api.Options{Catalog: catalog, OpenModel: openModel, Models: models, Workers: 2})
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := catalog.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// serve returns a client of a server on a real listener.
+func serve(t testing.TB, s *api.Service, o rest.Options) *client.Client {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.New("http://" + listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- rest.New(s, o).Serve(ctx, listener) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-served; err != nil {
+			t.Errorf("Serve: %v", err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return c
+}
+
+// pictures yields n images of patients of their own, labelled in turn.
+func pictures(t testing.TB, n int) iter.Seq[api.Image] {
+	return func(yield func(api.Image) bool) {
+		for i := range n {
+			image := api.Image{
+				ID: fmt.Sprintf("i%d", i), Patient: fmt.Sprintf("p%d", i), Study: "s", Name: fmt.Sprintf("film %d", i),
+				Labels: map[string][]string{"finding": {[]string{"dark", "light"}[i%2]}},
+				Read:   content(picture(t, uint64(i))),
+			}
+			if i%3 == 0 {
+				image.Study = ""
+			}
+			if !yield(image) {
+				return
+			}
+		}
+	}
+}
+
+func content(b []byte) func() ([]byte, error) {
+	return func() ([]byte, error) { return b, nil }
+}
+
+// picture returns a PNG that depends on the seed: light for odd ones, dark for
+// even.
+func picture(t testing.TB, seed uint64) []byte {
+	t.Helper()
+	random := rand.New(rand.NewPCG(seed, 1))
+	m := image.NewRGBA(image.Rect(0, 0, 16, 16))
+	for y := range 16 {
+		for x := range 16 {
+			base := uint8(120 * (seed % 2))
+			m.SetRGBA(x, y, color.RGBA{base + uint8(random.IntN(120)), base + uint8(random.IntN(100)), base + uint8(random.IntN(80)), 255})
+		}
+	}
+	var b bytes.Buffer
+	if err := png.Encode(&b, m); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// ingested returns what an ingest yields, each item with its error's text.
+func ingested(t testing.TB, items iter.Seq2[api.Item, error]) []string {
+	t.Helper()
+	var all []string
+	for i, err := range items {
+		if err != nil {
+			t.Fatalf("Ingest after %d items: %v", len(all), err)
+		}
+		all = append(all, fmt.Sprintf("%d %s %q %s %v", i.Index, i.ID, i.Name, i.Status, i.Err))
+	}
+	return all
+}

@@ -1,0 +1,126 @@
+package problem
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"syscall"
+
+	"nearcase/api"
+	"nearcase/embed"
+	"nearcase/probe"
+	"nearcase/probe/eval"
+	"nearcase/store"
+)
+
+// Code names a kind of problem. Codes do not change once released.
+type Code string
+
+// The codes of problems that are about a request or the server as such. Those
+// that stand for an error of the operations are in the table alone.
+const (
+	Internal         Code = "internal"
+	NotReady         Code = "not_ready"
+	RouteNotFound    Code = "route_not_found"
+	MethodNotAllowed Code = "method_not_allowed"
+	HostNotAllowed   Code = "host_not_allowed"
+	CrossOrigin      Code = "cross_origin"
+	QueryParameter   Code = "query_parameter"
+	MediaTypeUnknown Code = "media_type_unknown"
+	JSONInvalid      Code = "json_invalid"
+	MultipartInvalid Code = "multipart_invalid"
+	NoImages         Code = "no_images"
+	TooManyImages    Code = "too_many_images"
+	ImageTooLarge    Code = "image_too_large"
+	BodyTooLarge     Code = "body_too_large"
+	BodyBroken       Code = "body_broken"
+	BodyTimeout      Code = "body_timeout"
+	NotConfirmed     Code = "not_confirmed"
+)
+
+// row ties a code to its status and to the error that it stands for.
+type row struct {
+	code   Code
+	status int
+	err    error // nil if no operation returns it
+	inBody int   // status when the body, not the path, names what is concerned; 0 means status
+	title  string
+}
+
+// table is searched from the top: where an error matches several rows, the
+// first says what to do about it.
+var table = []row{
+	{code: "disk_full", status: http.StatusInsufficientStorage, err: syscall.ENOSPC, title: "disk full"},
+	{code: "timeout", status: http.StatusServiceUnavailable, err: context.DeadlineExceeded, title: "took too long"},
+
+	{code: "collection_not_found", status: http.StatusNotFound, err: store.ErrCollection},
+	{code: "collection_exists", status: http.StatusConflict, err: store.ErrExists},
+	{code: "instance_not_found", status: http.StatusNotFound, inBody: http.StatusUnprocessableEntity, err: store.ErrInstance},
+	{code: "original_not_stored", status: http.StatusNotFound, err: store.ErrOriginal},
+	{code: "instance_conflict", status: http.StatusConflict, err: store.ErrConflict},
+	{code: "fingerprint_mismatch", status: http.StatusConflict, err: store.ErrFingerprint},
+	{code: "dimension_mismatch", status: http.StatusUnprocessableEntity, err: store.ErrDimension},
+	{code: "vector_invalid", status: http.StatusUnprocessableEntity, err: store.ErrVector},
+	{code: "task_not_found", status: http.StatusUnprocessableEntity, err: store.ErrTask},
+	{code: "class_not_found", status: http.StatusUnprocessableEntity, err: store.ErrClass},
+	{code: "invalid", status: http.StatusUnprocessableEntity, err: store.ErrInvalid},
+	{code: "store_locked", status: http.StatusServiceUnavailable, err: store.ErrLocked},
+	{code: "store_closed", status: http.StatusServiceUnavailable, err: store.ErrClosed},
+	{code: "store_format", status: http.StatusInternalServerError, err: store.ErrFormat},
+	{code: "store_damaged", status: http.StatusInternalServerError, err: store.ErrDamaged},
+
+	{code: "image_empty", status: http.StatusUnprocessableEntity, err: embed.ErrEmpty},
+	{code: "image_unsupported", status: http.StatusUnsupportedMediaType, err: embed.ErrUnsupported},
+	{code: "image_unknown", status: http.StatusUnsupportedMediaType, err: embed.ErrNotImage},
+	{code: "image_corrupt", status: http.StatusUnprocessableEntity, err: embed.ErrCorrupt},
+	{code: ImageTooLarge, status: http.StatusRequestEntityTooLarge, err: embed.ErrTooLarge},
+	{code: "image_not_embeddable", status: http.StatusUnprocessableEntity, err: embed.ErrNotVector, title: "the network gives no vector for this image"},
+	{code: "model_broken", status: http.StatusServiceUnavailable, err: embed.ErrManifest, title: "the model cannot be used"},
+
+	{code: "query_invalid", status: http.StatusUnprocessableEntity, err: api.ErrQuery},
+	{code: "model_not_found", status: http.StatusServiceUnavailable, inBody: http.StatusUnprocessableEntity, err: api.ErrModel},
+	{code: "labels_insufficient", status: http.StatusUnprocessableEntity, err: api.ErrNotEnough},
+	{code: "examples_insufficient", status: http.StatusUnprocessableEntity, err: probe.ErrNotEnough, title: "not enough labelled examples"},
+	{code: "folds_impossible", status: http.StatusUnprocessableEntity, err: eval.ErrFolds, title: "cannot make these folds"},
+	{code: "nothing_to_evaluate", status: http.StatusUnprocessableEntity, err: eval.ErrEmpty, title: "nothing to evaluate"},
+	{code: "one_class", status: http.StatusUnprocessableEntity, err: eval.ErrOneClass, title: "only one class is present"},
+	{code: "patients_insufficient", status: http.StatusUnprocessableEntity, err: eval.ErrPatients, title: "too few patients"},
+
+	{code: NotReady, status: http.StatusServiceUnavailable, title: "not ready"},
+	{code: RouteNotFound, status: http.StatusNotFound, title: "no such route"},
+	{code: MethodNotAllowed, status: http.StatusMethodNotAllowed, title: "method not allowed on this route"},
+	{code: HostNotAllowed, status: http.StatusMisdirectedRequest, title: "not the host of this server"},
+	{code: CrossOrigin, status: http.StatusForbidden, title: "request from another site"},
+	{code: QueryParameter, status: http.StatusBadRequest, title: "query parameter not valid"},
+	{code: MediaTypeUnknown, status: http.StatusUnsupportedMediaType, title: "content type not accepted"},
+	{code: JSONInvalid, status: http.StatusBadRequest, title: "JSON not valid"},
+	{code: MultipartInvalid, status: http.StatusBadRequest, title: "multipart body not valid"},
+	{code: NoImages, status: http.StatusBadRequest, title: "no images in the request"},
+	{code: TooManyImages, status: http.StatusRequestEntityTooLarge, title: "too many images in one request"},
+	{code: BodyTooLarge, status: http.StatusRequestEntityTooLarge, title: "request body too large"},
+	{code: BodyBroken, status: http.StatusBadRequest, title: "request body ended early"},
+	{code: BodyTimeout, status: http.StatusRequestTimeout, title: "request body came too slowly"},
+	{code: NotConfirmed, status: http.StatusUnprocessableEntity, title: "deletion not confirmed"},
+}
+
+// row returns the row of a code; the zero row, save for what every answer
+// needs, where there is none.
+func (c Code) row() row {
+	for _, r := range table {
+		if r.code == c {
+			return r
+		}
+	}
+	return row{code: Internal, status: http.StatusInternalServerError, title: "the server failed"}
+}
+
+func (r row) problem(status int, detail string) *Problem {
+	p := &Problem{Type: "urn:nearcase:problem:" + string(r.code), Title: r.title, Status: status, Code: r.code, Detail: detail}
+	if r.err != nil {
+		p.Title = cmp.Or(r.title, r.err.Error())
+	}
+	if status >= http.StatusInternalServerError {
+		p.Detail = "the server's log has the reason"
+	}
+	return p
+}

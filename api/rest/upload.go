@@ -1,0 +1,184 @@
+package rest
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"nearcase/api"
+	"nearcase/api/problem"
+)
+
+// maxMetadata is how many bytes the description of an image may have.
+const maxMetadata = 64 << 10
+
+// Names of the parts of a multipart body.
+const (
+	partImage    = "image"
+	partMetadata = "metadata"
+	partQuery    = "query"
+)
+
+// metadata describes the image that follows it.
+type metadata struct {
+	ID      string              `json:"id"`
+	Patient string              `json:"patient"`
+	Study   string              `json:"study"`
+	Series  string              `json:"series"`
+	Name    string              `json:"name"`
+	Labels  map[string][]string `json:"labels"`
+}
+
+func (m metadata) image() api.Image {
+	return api.Image{ID: m.ID, Patient: m.Patient, Study: m.Study, Series: m.Series, Name: m.Name, Labels: m.Labels}
+}
+
+// upload reads the images of a request one by one, as they are asked for.
+type upload struct {
+	parts    *multipart.Reader // nil when the body is one image
+	body     io.Reader
+	maxImage int64
+	maxFiles int
+	count    int
+}
+
+// upload takes the body of a request with images.
+func (s *Server) upload(c echo.Context) (*upload, error) {
+	if n := c.Request().ContentLength; n > s.MaxBody {
+		return nil, problem.New(problem.BodyTooLarge, fmt.Sprintf("%d bytes, the limit is %d", n, s.MaxBody))
+	}
+	u := &upload{body: limited(c, s.MaxBody), maxImage: s.MaxImageBytes, maxFiles: s.MaxFiles}
+	switch t := mediaType(c); {
+	case t == echo.MIMEMultipartForm:
+		parts, err := c.Request().MultipartReader()
+		if err != nil {
+			return nil, problem.New(problem.MultipartInvalid, err.Error())
+		}
+		u.parts = parts
+	case !isImage(t):
+		return nil, unacceptable(c, "multipart/form-data, image/* and application/octet-stream")
+	}
+	return u, nil
+}
+
+// isImage reports whether a body of this type is taken for an image. What it
+// is gets found out from its content.
+func isImage(mediaType string) bool {
+	return strings.HasPrefix(mediaType, "image/") || mediaType == echo.MIMEOctetStream
+}
+
+// images yields the images in order. One that cannot be stored fails when it
+// is read. Where the body itself is at fault the last image says so and is none.
+func (u *upload) images(yield func(api.Image) bool) {
+	for {
+		image, err := u.next()
+		if err == io.EOF {
+			return
+		}
+		if err != nil {
+			yield(unreadable(api.Image{}, err))
+			return
+		}
+		if !yield(image) {
+			return
+		}
+	}
+}
+
+func unreadable(i api.Image, err error) api.Image {
+	i.Read = func() ([]byte, error) { return nil, err }
+	return i
+}
+
+// next returns the next image, io.EOF after the last.
+func (u *upload) next() (api.Image, error) {
+	if u.parts == nil {
+		return u.single()
+	}
+	part, err := u.part()
+	if err != nil {
+		return api.Image{}, err
+	}
+	var m metadata
+	var fault error
+	if part.FormName() == partMetadata {
+		m, fault = readMetadata(part)
+		if part, err = u.part(); err == io.EOF {
+			err = problem.New(problem.MultipartInvalid, "metadata without an image after it")
+		}
+		if err != nil {
+			return api.Image{}, err
+		}
+	}
+	if part.FormName() != partImage {
+		return api.Image{}, problem.New(problem.MultipartInvalid,
+			fmt.Sprintf("part %q where an image belongs; parts are image, each with metadata before it or without", part.FormName()))
+	}
+	return u.read(m.image(), part, fault)
+}
+
+func readMetadata(r io.Reader) (m metadata, fault error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxMetadata+1))
+	if err != nil {
+		return m, received(err, problem.MultipartInvalid)
+	}
+	if len(text) > maxMetadata {
+		return m, problem.New(problem.JSONInvalid, fmt.Sprintf("metadata of more than %d bytes", maxMetadata))
+	}
+	fault = decodeJSON(bytes.NewReader(text), &m)
+	return m, fault
+}
+
+// single returns a body that is one image, and io.EOF thereafter.
+func (u *upload) single() (api.Image, error) {
+	if u.count > 0 {
+		return api.Image{}, io.EOF
+	}
+	return u.read(api.Image{}, u.body, nil)
+}
+
+// part returns the next part, io.EOF after the last.
+func (u *upload) part() (*multipart.Part, error) {
+	part, err := u.parts.NextPart()
+	if err != nil && err != io.EOF { // a body that ends early wraps io.EOF
+		return nil, received(err, problem.MultipartInvalid)
+	}
+	return part, err
+}
+
+// read completes an image with its content. The error is one of the body; what
+// is only wrong with this image fails when it is read.
+func (u *upload) read(i api.Image, from io.Reader, fault error) (api.Image, error) {
+	if u.count++; u.count > u.maxFiles {
+		return i, problem.New(problem.TooManyImages, fmt.Sprintf("the limit is %d", u.maxFiles))
+	}
+	if fault != nil {
+		return unreadable(i, fault), nil
+	}
+	content, large, err := readImage(from, u.maxImage)
+	switch {
+	case large != nil:
+		return unreadable(i, large), nil
+	case err != nil:
+		return i, err
+	}
+	i.Read = func() ([]byte, error) { return content, nil }
+	return i, nil
+}
+
+// readImage reads an image of at most so many bytes. It tells an image that is
+// too large from a body that cannot be read.
+func readImage(r io.Reader, most int64) (content []byte, large, err error) {
+	content, err = io.ReadAll(io.LimitReader(r, most+1))
+	if err != nil {
+		return nil, nil, received(err, problem.MultipartInvalid)
+	}
+	if int64(len(content)) > most {
+		return nil, problem.New(problem.ImageTooLarge, fmt.Sprintf("more than %d bytes, which is the limit", most)), nil
+	}
+	return content, nil, nil
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/caarlos0/env/v11"
+	"go.yaml.in/yaml/v3"
+
+	"nearcase/store"
+)
+
+// config is the configuration file. config.example.yaml documents every key
+// and equals the defaults.
+type config struct {
+	Data        string      `yaml:"data" env:"DATA"`
+	Listen      string      `yaml:"listen" env:"LISTEN"`
+	Models      string      `yaml:"models" env:"MODELS"`
+	Model       string      `yaml:"model" env:"MODEL"`
+	ONNXRuntime string      `yaml:"onnxruntime" env:"ONNXRUNTIME"`
+	Workers     int         `yaml:"workers" env:"WORKERS"`
+	Batch       int         `yaml:"batch" env:"BATCH"`
+	Votes       votesConfig `yaml:"votes" envPrefix:"VOTES_"`
+	Index       indexConfig `yaml:"index" envPrefix:"INDEX_"`
+	Limits      limits      `yaml:"limits" envPrefix:"LIMITS_"`
+	Log         logConfig   `yaml:"log" envPrefix:"LOG_"`
+}
+
+type votesConfig struct {
+	Neighbours  int     `yaml:"neighbours" env:"NEIGHBOURS"`
+	Weighting   string  `yaml:"weighting" env:"WEIGHTING"`
+	Temperature float64 `yaml:"temperature" env:"TEMPERATURE"`
+}
+
+type indexConfig struct {
+	Engine     string `yaml:"engine" env:"ENGINE"`
+	M          int    `yaml:"m" env:"M"`
+	Candidates int    `yaml:"candidates" env:"CANDIDATES"`
+}
+
+type limits struct {
+	ImageBytes    int64 `yaml:"image_bytes" env:"IMAGE_BYTES"`
+	ImagePixels   int64 `yaml:"image_pixels" env:"IMAGE_PIXELS"`
+	RequestBytes  int64 `yaml:"request_bytes" env:"REQUEST_BYTES"`
+	RequestImages int   `yaml:"request_images" env:"REQUEST_IMAGES"`
+}
+
+type logConfig struct {
+	Level  string `yaml:"level" env:"LEVEL"`
+	Format string `yaml:"format" env:"FORMAT"`
+}
+
+func defaults() config {
+	return config{
+		Data: "nearcase-data", Listen: "127.0.0.1:8417", Models: "models", Model: "scatter", Batch: 8,
+		Votes:  votesConfig{Neighbours: 20, Weighting: "softmax", Temperature: 0.07},
+		Index:  indexConfig{Engine: "exact"},
+		Limits: limits{ImageBytes: 256 << 20, ImagePixels: 100_000_000, RequestBytes: 1 << 30, RequestImages: 1000},
+		Log:    logConfig{Level: "info", Format: "text"},
+	}
+}
+
+// errConfig says that the configuration is wrong.
+var errConfig = errors.New("configuration")
+
+// envPrefix begins the names of the environment variables that overlay the
+// file: NEARCASE_DATA, NEARCASE_VOTES_NEIGHBOURS and so on.
+const envPrefix = "NEARCASE_"
+
+// loadConfig reads the file, if one is named, and then the environment. Keys
+// it does not know are refused.
+func loadConfig(path string) (config, error) {
+	c := defaults()
+	if path != "" {
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return c, fmt.Errorf("%w: %w", errConfig, err)
+		}
+		if err := parseConfig(b, &c); err != nil {
+			return c, fmt.Errorf("%w %s: %w", errConfig, path, err)
+		}
+	}
+	if err := env.ParseWithOptions(&c, env.Options{Prefix: envPrefix}); err != nil {
+		return c, fmt.Errorf("%w in the environment: %w", errConfig, err)
+	}
+	if err := errors.Join(c.check(), checkEnvironment(&c)); err != nil {
+		return c, fmt.Errorf("%w: %w", errConfig, err)
+	}
+	return c, nil
+}
+
+// checkEnvironment refuses variables that look like settings and are none.
+func checkEnvironment(c *config) error {
+	known := map[string]bool{envPrefix + "CONFIG": true, envPrefix + "TESTDATA": true}
+	fields, err := env.GetFieldParamsWithOptions(c, env.Options{Prefix: envPrefix})
+	for _, f := range fields {
+		known[f.Key] = true
+	}
+	for _, pair := range os.Environ() {
+		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, envPrefix) && !known[name] {
+			err = errors.Join(err, fmt.Errorf("environment variable %s is not a setting", name))
+		}
+	}
+	return err
+}
+
+func parseConfig(b []byte, c *config) error {
+	d := yaml.NewDecoder(bytes.NewReader(b))
+	d.KnownFields(true)
+	if err := d.Decode(c); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return errors.New("more than one document")
+	}
+	return nil
+}
+
+func (c config) check() error {
+	return errors.Join(
+		within("workers", c.Workers, 0, 1024),
+		within("batch", c.Batch, 1, 256),
+		within("votes.neighbours", c.Votes.Neighbours, 1, 10_000),
+		oneOf("votes.weighting", c.Votes.Weighting, "softmax", "uniform"),
+		within("votes.temperature", c.Votes.Temperature, 1e-3, 100),
+		oneOf("index.engine", c.Index.Engine, "exact", "coder"),
+		within("index.m", c.Index.M, 0, 256),
+		within("index.candidates", c.Index.Candidates, 0, 10_000),
+		within("limits.image_bytes", c.Limits.ImageBytes, 1<<10, 4<<30),
+		within("limits.image_pixels", c.Limits.ImagePixels, 1, 4_000_000_000),
+		within("limits.request_bytes", c.Limits.RequestBytes, 1<<10, 1<<40),
+		within("limits.request_images", c.Limits.RequestImages, 1, 1_000_000),
+		oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error"),
+		oneOf("log.format", c.Log.Format, "text", "json"),
+	)
+}
+
+func within[T int | int64 | float64](key string, v, low, high T) error {
+	if v >= low && v <= high {
+		return nil
+	}
+	return fmt.Errorf("%s is %v, use %v to %v", key, v, low, high)
+}
+
+func oneOf(key, v string, allowed ...string) error {
+	for _, a := range allowed {
+		if v == a {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s is %q, use one of %q", key, v, allowed)
+}
+
+func (i indexConfig) spec() store.Index {
+	return store.Index{Engine: i.Engine, M: i.M, Candidates: i.Candidates}
+}

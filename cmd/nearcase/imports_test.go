@@ -1,0 +1,118 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"maps"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// The import map: which packages of the project each may import, and the one
+// package (with its subpackages' tests) that may import a third-party module.
+var (
+	arrows = map[string][]string{
+		"cmd/nearcase":         {"api", "api/client", "api/rest", "cmd/nearcase/phantom", "embed", "embed/onnx", "embed/scatter", "probe", "probe/eval", "store", "store/local"},
+		"cmd/nearcase/phantom": {},
+		"api":                  {"embed", "probe", "probe/eval", "store"},
+		"api/rest":             {"api", "api/problem", "store"},
+		"api/client":           {"api", "api/problem", "store"},
+		"api/problem":          {"api", "embed", "probe", "probe/eval", "store"},
+		"embed":                {"embed/jpeg"},
+		"embed/jpeg":           {},
+		"embed/onnx":           {},
+		"embed/onnx/onnxtest":  {"embed/onnx"},
+		"embed/onnx/setup":     {"embed/onnx"},
+		"embed/scatter":        {"embed"},
+		"index":                {"index/simd"},
+		"index/simd":           {},
+		"store":                {},
+		"store/local":          {"index", "store"},
+		"store/storetest":      {"store"},
+		"probe":                {},
+		"probe/eval":           {},
+	}
+	owners = map[string]string{
+		"github.com/alecthomas/kong":        "cmd/nearcase",
+		"github.com/caarlos0/env/v11":       "cmd/nearcase",
+		"github.com/coder/hnsw":             "index",
+		"github.com/dgraph-io/badger/v4":    "store/local",
+		"github.com/labstack/echo/v4":       "api/rest",
+		"github.com/schollz/progressbar/v3": "cmd/nearcase",
+		"github.com/yalue/onnxruntime_go":   "embed/onnx",
+		"go.yaml.in/yaml/v3":                "cmd/nearcase embed",
+		"golang.org/x/image":                "embed",
+		"golang.org/x/sync":                 "api store/local",
+		"golang.org/x/term":                 "cmd/nearcase",
+		"gonum.org/v1/gonum":                "probe",
+		"google.golang.org/protobuf":        "embed/scatter",
+	}
+)
+
+// Every import is in the map, and the map has no arrow that nothing uses.
+func TestImportsKeepToTheMap(t *testing.T) {
+	used := map[string]map[string]bool{}
+	for _, p := range packages(t) {
+		name := strings.TrimPrefix(p.ImportPath, "nearcase/")
+		allowed, known := arrows[name]
+		if !known {
+			t.Errorf("package %s is not in the import map", name)
+		}
+		used[name] = map[string]bool{}
+		for _, path := range p.Imports {
+			if rest, ok := strings.CutPrefix(path, "nearcase/"); ok {
+				used[name][rest] = true
+				if !slices.Contains(allowed, rest) {
+					t.Errorf("%s imports %s, which the import map does not allow", name, rest)
+				}
+			} else if strings.Contains(strings.Split(path, "/")[0], ".") {
+				checkOwner(t, name, path)
+			}
+		}
+	}
+	for name, to := range arrows {
+		for _, a := range to {
+			if !used[name][a] {
+				t.Errorf("the import map allows %s to import %s, which it does not", name, a)
+			}
+		}
+	}
+}
+
+func checkOwner(t *testing.T, name, path string) {
+	t.Helper()
+	for _, module := range slices.Collect(maps.Keys(owners)) {
+		if path == module || strings.HasPrefix(path, module+"/") {
+			if !slices.Contains(strings.Fields(owners[module]), name) {
+				t.Errorf("%s imports %s, which belongs to %s", name, path, owners[module])
+			}
+			return
+		}
+	}
+	t.Errorf("%s imports %s, which no package owns", name, path)
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+func packages(t *testing.T) []listed {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "nearcase/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []listed
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p listed
+		if err := d.Decode(&p); err == io.EOF {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"nearcase/api"
+	"nearcase/store"
+)
+
+type ingestCommand struct {
+	Paths            []string `arg:"" help:"Images, folders (searched with their subfolders), or CSV files." type:"path"`
+	Collection       string   `short:"c" default:"default" help:"Collection to store into; made if there is none."`
+	Model            string   `help:"Model of a new collection (default: scatter, the built-in one)."`
+	Engine           string   `help:"Index engine of a new collection: exact or coder."`
+	DiscardOriginals bool     `help:"Keep no copies of the images in a new collection."`
+	NewClasses       bool     `help:"Let a CSV bring classes that a task does not have yet."`
+	Replace          bool     `help:"Let an image take the place of another with the same instance ID."`
+}
+
+func (ingestCommand) Help() string {
+	return `A CSV has a header with a column file, relative to the CSV. The columns
+patient_id, study_id, series_id and instance_id are optional; every other column
+is a task, with several labels separated by |; an empty cell says nothing and a
+lone | says that no class is present. The whole CSV is checked before
+anything is stored. Patients matter: their own images never vote on them.
+
+Ingesting the same again stores nothing twice, so an ingest that was
+interrupted is simply repeated.
+
+  nearcase ingest --collection cxr --model resnet18 cxr/labels.csv
+  nearcase ingest --collection skin photos/ more/lesion.png`
+}
+
+// ingested is the summary of an ingest.
+type ingested struct {
+	Collection string         `json:"collection"`
+	Images     int            `json:"images"`
+	Counts     map[string]int `json:"counts"`
+	Seconds    float64        `json:"seconds"`
+	Failed     int            `json:"failed"`
+}
+
+// line is one image's outcome in JSON.
+type line struct {
+	Path   string `json:"path"`
+	ID     string `json:"id,omitempty"`
+	Status string `json:"status"`
+	Error  string `json:"error,omitempty"`
+}
+
+func (i ingestCommand) Run(ctx context.Context, s *session) error {
+	c, err := s.configuration()
+	if err != nil {
+		return err
+	}
+	sources := make([]api.Source, len(i.Paths))
+	for n, path := range i.Paths { // all of them before anything is stored
+		if sources[n], err = api.OpenSource(path, c.Limits.ImageBytes); err != nil {
+			return err
+		}
+	}
+	return s.with(orNew, func(o operations, c config) error {
+		if err := i.collection(ctx, o, c, sources); err != nil {
+			return err
+		}
+		return i.ingest(ctx, s, o, sources)
+	})
+}
+
+// collection makes sure that the collection is there, is of the model asked
+// for, and knows the tasks.
+func (i ingestCommand) collection(ctx context.Context, o operations, c config, sources []api.Source) error {
+	have, err := o.Collection(ctx, i.Collection)
+	missing := errors.Is(err, store.ErrCollection)
+	if err != nil && !missing {
+		return err
+	}
+	if !missing && i.Model != "" && i.Model != have.Model {
+		return fmt.Errorf("collection %s: %w: it is of model %s, not %s; choose another collection",
+			i.Collection, store.ErrFingerprint, have.Model, i.Model)
+	}
+	tasks := have.Tasks
+	for _, source := range sources {
+		declare, err := source.Declare(tasks, i.NewClasses)
+		if err != nil {
+			return err
+		}
+		if tasks, err = store.Merge(tasks, declare); err != nil {
+			return err
+		}
+	}
+	if !missing {
+		_, err = o.Declare(ctx, i.Collection, tasks)
+		return err
+	}
+	spec := c.Index.spec()
+	if i.Engine != "" {
+		spec = store.Index{Engine: i.Engine}
+	}
+	model := c.Model
+	if i.Model != "" {
+		model = i.Model
+	}
+	_, err = o.Create(ctx, api.NewCollection{Name: i.Collection, Model: model, Tasks: tasks, Index: spec, DiscardOriginals: i.DiscardOriginals})
+	return err
+}
+
+// ingest stores the sources one after the other.
+func (i ingestCommand) ingest(ctx context.Context, s *session, o operations, sources []api.Source) error {
+	total, started := 0, time.Now()
+	for _, source := range sources {
+		total += source.Count
+	}
+	sum := ingested{Collection: i.Collection, Counts: map[string]int{}}
+	progress := s.progress("ingest")
+	for _, source := range sources {
+		options := api.IngestOptions{Replace: i.Replace, Repeats: source.Rows, Source: "csv"}
+		for item, err := range o.Ingest(ctx, i.Collection, source.Images, options) {
+			if err != nil {
+				return fmt.Errorf("after %d of %d images: %w; repeat the command to go on", sum.Images, total, err)
+			}
+			sum.Images++
+			sum.Counts[string(item.Status)]++
+			s.report(item)
+			progress(sum.Images, total)
+		}
+	}
+	sum.Seconds, sum.Failed = time.Since(started).Seconds(), sum.Counts[string(store.Failed)]
+	return errors.Join(s.summary(sum), failure(sum))
+}
+
+// report tells of one image: as JSON always, as text only if it failed.
+func (s *session) report(item api.Item) {
+	l := line{Path: item.Name, ID: item.ID, Status: string(item.Status)}
+	if item.Err != nil {
+		l.Error = item.Err.Error()
+	}
+	if s.JSON {
+		_ = json.NewEncoder(s.stdout).Encode(l)
+	} else if item.Err != nil {
+		fmt.Fprintf(s.stderr, "%s: %s\n", item.Name, l.Error)
+	}
+}
+
+func (s *session) summary(sum ingested) error {
+	if s.JSON {
+		return json.NewEncoder(s.stdout).Encode(sum)
+	}
+	rate := float64(sum.Images) / max(sum.Seconds, 1e-9)
+	fmt.Fprintf(s.stdout, "%d images into collection %s in %.1f s (%.1f a second):", sum.Images, sum.Collection, sum.Seconds, rate)
+	for _, status := range []store.PutStatus{store.Created, store.Replaced, store.Updated, store.Unchanged, store.Failed} {
+		if n := sum.Counts[string(status)]; n > 0 {
+			fmt.Fprintf(s.stdout, " %d %s", n, status)
+		}
+	}
+	_, err := io.WriteString(s.stdout, "\n")
+	return err
+}
+
+func failure(sum ingested) error {
+	switch {
+	case sum.Failed == 0:
+		return nil
+	case sum.Failed == sum.Images:
+		return errors.New("nothing was stored")
+	}
+	return fmt.Errorf("%d of %d images could not be stored; the others are", sum.Failed, sum.Images)
+}

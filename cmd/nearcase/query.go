@@ -1,0 +1,191 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"nearcase/api"
+)
+
+// queryFlags name what to ask about.
+type queryFlags struct {
+	Image       string  `arg:"" optional:"" help:"Image to ask about." type:"path"`
+	Instance    string  `short:"i" help:"Ask about a stored instance instead." placeholder:"ID"`
+	Collection  string  `short:"c" default:"default" help:"Collection to ask."`
+	K           int     `short:"k" help:"Number of neighbours (default: 20)."`
+	Patient     string  `help:"Patient of the image, to be left out of the answer."`
+	Study       string  `help:"Study of the image, to be left out of the answer."`
+	SamePatient bool    `help:"Let the query's own patient into the answer."`
+	MinScore    float32 `help:"Leave out cases less similar than this (-1 to 1)."`
+	Exact       bool    `help:"Exact answer whatever the index."`
+}
+
+func (f queryFlags) query(c config) (api.Query, error) {
+	q := api.Query{Instance: f.Instance, K: f.K, Patient: f.Patient, Study: f.Study,
+		SamePatient: f.SamePatient, MinScore: f.MinScore, Exact: f.Exact}
+	if (f.Image == "") == (f.Instance == "") {
+		return q, errors.New("name one image, or one stored instance with --instance")
+	}
+	if f.Image == "" {
+		return q, nil
+	}
+	var err error
+	if q.Image, err = api.ReadFile(f.Image, c.Limits.ImageBytes); err == nil && q.Image == nil {
+		q.Image = []byte{}
+	}
+	return q, err
+}
+
+type similarCommand struct{ queryFlags }
+
+func (similarCommand) Help() string {
+	return `The score is the cosine similarity: higher is closer, 1 is identical. The
+query's own image, study and patient are left out unless --same-patient is given.
+
+  nearcase similar --collection cxr image.png
+  nearcase similar --collection cxr --instance 1.2.840.113619.2.5 -k 5`
+}
+
+func (q similarCommand) Run(ctx context.Context, s *session) error {
+	return s.with(existing, func(o operations, c config) error {
+		query, err := q.query(c)
+		if err != nil {
+			return err
+		}
+		answer, err := o.Similar(ctx, q.Collection, query)
+		if err != nil {
+			return err
+		}
+		return s.print(answer, func(w io.Writer) {
+			t := table(w, "SCORE", "CASE", "PATIENT", "LABELS")
+			for _, c := range answer.Cases {
+				t.row(fmt.Sprintf("%.4f", c.Score), called(c.Name, c.ID), c.Patient, labelText(c.Labels))
+			}
+			t.flush()
+			fmt.Fprintln(w, about(answer.Query, answer.Provenance))
+		})
+	})
+}
+
+type classifyCommand struct {
+	queryFlags
+	Task []string `short:"t" help:"Task to classify for (default: all that have labels)."`
+}
+
+func (classifyCommand) Help() string {
+	return `Prints for each task the share of each class among the neighbours' votes beside
+the score of the linear probe, and whether the two agree. Labels of the query's
+own patient take part in neither. Neither is a diagnosis.
+
+  nearcase classify --collection cxr image.png
+  nearcase classify --collection cxr --task finding --json image.png`
+}
+
+func (q classifyCommand) Run(ctx context.Context, s *session) error {
+	return s.with(existing, func(o operations, c config) error {
+		query, err := q.query(c)
+		if err != nil {
+			return err
+		}
+		query.Tasks = q.Task
+		answer, err := o.Classify(ctx, q.Collection, query)
+		if err != nil {
+			return err
+		}
+		return s.print(answer, func(w io.Writer) { printClassification(w, answer) })
+	})
+}
+
+// shown is how many neighbours a table shows.
+const shown = 5
+
+func printClassification(w io.Writer, answer api.Classification) {
+	for _, a := range answer.Tasks {
+		fmt.Fprintf(w, "%s: %s\n", a.Task, verdict(a))
+		t := table(w, "  CLASS", "VOTES", "", "PROBE", "")
+		scores := map[string]float64{}
+		for _, p := range a.Probe.Scores {
+			scores[p.Class] = p.Score
+		}
+		for _, v := range a.Votes {
+			score, ok := scores[v.Class]
+			probe := []any{"-", ""}
+			if ok {
+				probe = []any{fmt.Sprintf("%6.3f", score), bar(score)}
+			}
+			t.row("  "+v.Class, fmt.Sprintf("%.3f", v.Share), bar(v.Share), probe[0], probe[1])
+		}
+		t.flush()
+		printVoters(w, a)
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintf(w, "%s; labels up to %d\n", about(answer.Query, answer.Provenance), answer.Watermark)
+}
+
+func printVoters(w io.Writer, a api.TaskAnswer) {
+	t := table(w, "  SCORE", "WEIGHT", "LABEL", "CASE", "PATIENT")
+	for i, v := range a.Neighbours {
+		if i == shown {
+			break
+		}
+		t.row(fmt.Sprintf("  %.4f", v.Score), fmt.Sprintf("%.3f", v.Weight), join(v.Label), called(v.Name, v.ID), v.Patient)
+	}
+	t.flush()
+	if n := len(a.Neighbours) - shown; n > 0 {
+		fmt.Fprintf(w, "  and %d more\n", n)
+	}
+}
+
+// verdict says in words what votes and probe predict.
+func verdict(a api.TaskAnswer) string {
+	rest := fmt.Sprintf(" (%d neighbours of %d patients; probe on %d labels)", a.Counts.Neighbours, a.Counts.Patients, a.Counts.Examples)
+	switch {
+	case a.Agree == nil:
+		return fmt.Sprintf("votes say %s, the probe has no answer: %s", join(a.Vote), a.Probe.Problem) + rest
+	case *a.Agree:
+		return fmt.Sprintf("votes and probe agree on %s", join(a.Vote)) + rest
+	}
+	return fmt.Sprintf("votes say %s, the probe says %s: they disagree", join(a.Vote), join(a.Probe.Prediction)) + rest
+}
+
+func join(classes []string) string {
+	if len(classes) == 0 {
+		return "none"
+	}
+	return strings.Join(classes, " + ")
+}
+
+// bar draws a share from 0 to 1 in ten places.
+func bar(share float64) string {
+	n := int(10*min(max(share, 0), 1) + 0.5)
+	return strings.Repeat("█", n) + strings.Repeat("·", 10-n)
+}
+
+func called(name, id string) string {
+	switch {
+	case name != "":
+		return name
+	case len(id) > 20:
+		return id[:20] + "…"
+	}
+	return id
+}
+
+func labelText(labels map[string][]string) string {
+	var texts []string
+	for _, task := range sortedKeys(labels) {
+		texts = append(texts, task+"="+join(labels[task]))
+	}
+	return strings.Join(texts, " ")
+}
+
+func about(q api.Subject, p api.Provenance) string {
+	text := fmt.Sprintf("%s with %s (%.12s), index %s", p.Collection, p.Model, p.Fingerprint, p.Index)
+	if q.Excluded > 0 {
+		text += fmt.Sprintf("; left out %d of the query's own image, study or patient", q.Excluded)
+	}
+	return text
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"os"
+	"sync"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"nearcase/api"
+	"nearcase/api/client"
+	"nearcase/embed"
+	"nearcase/probe"
+	"nearcase/store"
+	"nearcase/store/local"
+)
+
+// globals are the flags that every command has.
+type globals struct {
+	Config      string `help:"Configuration file (see config.example.yaml)." placeholder:"FILE" env:"NEARCASE_CONFIG"`
+	Data        string `help:"Data directory (default: nearcase-data)." placeholder:"DIR" xor:"where"`
+	Server      string `help:"Work on a running server instead of a data directory." placeholder:"URL" xor:"where"`
+	ModelsDir   string `name:"models-dir" help:"Folder with a folder for each model (default: models)." placeholder:"DIR"`
+	Onnxruntime string `help:"Path of the ONNX Runtime library." placeholder:"FILE"`
+	JSON        bool   `name:"json" help:"Print JSON."`
+	Quiet       bool   `short:"q" help:"No progress bars."`
+}
+
+// session is one run of the program: its flags and its streams.
+type session struct {
+	globals
+	stdout, stderr io.Writer
+}
+
+// operations are what both a data directory and a server can do.
+type operations interface {
+	Create(context.Context, api.NewCollection) (api.Collection, error)
+	Collection(ctx context.Context, name string) (api.Collection, error)
+	Collections(context.Context) ([]api.Collection, error)
+	Declare(ctx context.Context, collection string, tasks []store.Task) (api.Collection, error)
+	Drop(ctx context.Context, collection string) error
+	ListModels(context.Context) ([]api.ModelInfo, error)
+	Ingest(ctx context.Context, collection string, images iter.Seq[api.Image], o api.IngestOptions) iter.Seq2[api.Item, error]
+	Label(ctx context.Context, collection string, labels []api.LabelRequest) (api.Labelled, error)
+	Similar(ctx context.Context, collection string, q api.Query) (api.Similar, error)
+	Classify(ctx context.Context, collection string, q api.Query) (api.Classification, error)
+	Evaluate(ctx context.Context, collection string, o api.EvaluateOptions, progress func(done, total int)) (api.Evaluation, error)
+	Reindex(ctx context.Context, collection string, to store.Index, progress func(done, total int)) (store.Reindexed, error)
+}
+
+var (
+	_ operations = (*api.Service)(nil)
+	_ operations = (*client.Client)(nil)
+)
+
+// configuration is the file's and the environment's with the flags on top.
+func (s *session) configuration() (config, error) {
+	c, err := loadConfig(s.Config)
+	c.Data = cmp.Or(s.Data, c.Data)
+	c.Models = cmp.Or(s.ModelsDir, c.Models)
+	c.ONNXRuntime = cmp.Or(s.Onnxruntime, c.ONNXRuntime)
+	return c, err
+}
+
+// access says whether a command may make a new data directory.
+type access bool
+
+const (
+	existing access = true
+	orNew    access = false
+)
+
+// open opens the data directory or connects to the server.
+func (s *session) open(a access) (operations, config, func() error, error) {
+	c, err := s.configuration()
+	if err != nil {
+		return nil, c, nil, err
+	}
+	if s.Server != "" {
+		o, err := client.New(s.Server)
+		return o, c, func() error { return nil }, err
+	}
+	o, done, err := s.openLocal(c, a)
+	return o, c, done, err
+}
+
+// openLocal opens the data directory.
+func (s *session) openLocal(c config, a access) (*api.Service, func() error, error) {
+	catalog, err := local.Open(c.Data, local.Options{MustExist: bool(a), Progress: s.opening()})
+	if errors.Is(err, os.ErrNotExist) && a == existing {
+		return nil, nil, fmt.Errorf("no data directory at %s: name one with --data, or make it with nearcase ingest", c.Data)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	service := newService(c, catalog)
+	return service, func() error { return errors.Join(service.Close(), catalog.Close()) }, nil
+}
+
+func newService(c config, catalog store.Catalog) *api.Service {
+	m := models{config: c}
+	return api.New(api.Options{
+		Catalog: catalog, OpenModel: m.open, Models: m.list,
+		Limits:  embed.Limits{Bytes: c.Limits.ImageBytes, Pixels: c.Limits.ImagePixels},
+		Workers: c.Workers, Batch: c.Batch, Neighbours: c.Votes.Neighbours,
+		Weighting: probe.Weighting{Kind: c.Votes.Weighting, Temperature: c.Votes.Temperature},
+	})
+}
+
+// with opens, works and closes.
+func (s *session) with(a access, work func(operations, config) error) error {
+	o, c, done, err := s.open(a)
+	if err != nil {
+		return err
+	}
+	return errors.Join(work(o, c), done())
+}
+
+// print writes a value as JSON, or as text for people.
+func (s *session) print(v any, text func(io.Writer)) error {
+	if !s.JSON {
+		text(s.stdout)
+		return nil
+	}
+	e := json.NewEncoder(s.stdout)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// isTerminal reports whether people watch a stream.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// progress returns a function that shows how far work is, where people look.
+// It may be called from several goroutines.
+func (s *session) progress(what string) func(done, total int) {
+	if s.Quiet || s.JSON || !isTerminal(s.stderr) {
+		return func(int, int) {}
+	}
+	var mu sync.Mutex
+	var bar *progressbar.ProgressBar
+	return func(done, total int) {
+		mu.Lock()
+		defer mu.Unlock()
+		if bar == nil {
+			bar = progressbar.NewOptions(total, progressbar.OptionSetDescription(what),
+				progressbar.OptionSetWriter(s.stderr), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
+				progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(), progressbar.OptionSetWidth(30))
+		}
+		_ = bar.Set(done)
+	}
+}
+
+// opening shows how far a long start is.
+func (s *session) opening() func(string, int) {
+	if s.Quiet || !isTerminal(s.stderr) {
+		return nil
+	}
+	return func(collection string, entries int) {
+		if entries%50_000 == 0 {
+			fmt.Fprintf(s.stderr, "opening %s: %d entries\n", collection, entries)
+		}
+	}
+}
+
+func newLogger(c logConfig, w io.Writer) *slog.Logger {
+	var level slog.Level
+	_ = level.UnmarshalText([]byte(c.Level)) // checked by config.check
+	o := &slog.HandlerOptions{Level: level}
+	if c.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}

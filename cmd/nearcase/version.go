@@ -1,0 +1,53 @@
+package main
+
+import (
+	"io"
+	"runtime"
+	"runtime/debug"
+
+	"nearcase/embed/onnx"
+)
+
+// version of the program; released builds set it with -ldflags.
+var version = "development"
+
+type versions struct {
+	Version     string `json:"version"`
+	Commit      string `json:"commit"`
+	Go          string `json:"go"`
+	Platform    string `json:"platform"`
+	ONNXRuntime string `json:"onnxruntime"`
+}
+
+// currentVersions names what this program is made of. The runtime's is the
+// loaded library's, or the one pinned if none is loaded.
+func currentVersions() versions {
+	v := versions{Version: version, Commit: "unknown", Go: runtime.Version(),
+		Platform: runtime.GOOS + "/" + runtime.GOARCH, ONNXRuntime: onnx.RuntimeVersion()}
+	if v.ONNXRuntime == "" {
+		v.ONNXRuntime = onnx.Version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				v.Commit = s.Value
+			}
+		}
+	}
+	return v
+}
+
+type versionCommand struct{}
+
+func (versionCommand) Run(s *session) error {
+	v := currentVersions()
+	return s.print(v, func(w io.Writer) {
+		t := table(w)
+		t.row("nearcase", v.Version)
+		t.row("commit", v.Commit)
+		t.row("go", v.Go)
+		t.row("platform", v.Platform)
+		t.row("onnxruntime", v.ONNXRuntime)
+		t.flush()
+	})
+}
