@@ -1,9 +1,27 @@
 package embed
 
 import (
+	"encoding/binary"
 	"image"
 	"image/color"
+
+	"nearcase/embed/jpeg"
 )
+
+// components returns a JPEG's pixels as a Picture, which takes them over if
+// they are RGB.
+func components(img *jpeg.Image) *Picture {
+	if img.Components == 3 {
+		return &Picture{Width: img.Width, Height: img.Height, Pix: img.Pix}
+	}
+	p := newPicture(img.Width, img.Height)
+	if img.Components == 1 {
+		grayRow(p.Pix, img.Pix)
+	} else {
+		cmykRow(p.Pix, img.Pix)
+	}
+	return p
+}
 
 // rgb returns img as a Picture: the types that decoders return by a loop of
 // their own, any other by way of its colour model.
@@ -11,8 +29,6 @@ func rgb(img image.Image) *Picture {
 	b := img.Bounds()
 	p := newPicture(b.Dx(), b.Dy())
 	switch m := img.(type) {
-	case *image.YCbCr:
-		fillYCbCr(p, m, jfifRow)
 	case *image.Gray:
 		eachRow(p, m.Pix, m.Stride, 1, grayRow)
 	case *image.Gray16:
@@ -25,8 +41,6 @@ func rgb(img image.Image) *Picture {
 		eachRow(p, m.Pix, m.Stride, 8, rgba64Row)
 	case *image.NRGBA64:
 		eachRow(p, m.Pix, m.Stride, 8, drop64Row)
-	case *image.CMYK:
-		eachRow(p, m.Pix, m.Stride, 4, cmykRow)
 	case *image.Paletted:
 		eachRow(p, m.Pix, m.Stride, 1, paletteRow(m.Palette))
 	default:
@@ -44,10 +58,17 @@ func eachRow(p *Picture, pix []byte, stride, size int, convert func(dst, src []b
 	}
 }
 
+// grayRow takes four pixels at a time: radiographs are this.
 func grayRow(dst, src []byte) {
+	for len(src) >= 4 && len(dst) >= 12 {
+		a, b, c, d := uint32(src[0]), uint32(src[1]), uint32(src[2]), uint32(src[3])
+		binary.LittleEndian.PutUint32(dst, 0x010101*a|b<<24)
+		binary.LittleEndian.PutUint32(dst[4:], 0x0101*b|0x01010000*c)
+		binary.LittleEndian.PutUint32(dst[8:], c|0x01010100*d)
+		dst, src = dst[12:], src[4:]
+	}
 	for i, v := range src {
-		o := dst[3*i : 3*i+3 : 3*i+3]
-		o[0], o[1], o[2] = v, v, v
+		dst[3*i], dst[3*i+1], dst[3*i+2] = v, v, v
 	}
 }
 

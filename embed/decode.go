@@ -5,13 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"image/jpeg"
 	"image/png"
 	"io"
+	"math"
 	"strings"
 
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/webp"
+
+	"nearcase/embed/jpeg"
 )
 
 // header is what an encoded image says of itself before it is decoded.
@@ -37,7 +39,7 @@ func codecOf(data []byte) (codec, bool) {
 	case starts("\x89PNG\r\n\x1a\n"):
 		return codec{"image/png", inspectPNG, through(png.Decode, rgb)}, true
 	case starts("\xff\xd8\xff"):
-		return codec{"image/jpeg", inspectJPEG, through(jpeg.Decode, rgb)}, true
+		return codec{"image/jpeg", inspectJPEG, decodeJPEG}, true
 	case starts("II*\x00"), starts("MM\x00*"), starts("II+\x00"), starts("MM\x00+"):
 		return codec{"image/tiff", inspectTIFF, decodeTIFF}, true
 	case starts("BM") && len(data) >= 10 && string(data[6:10]) == "\x00\x00\x00\x00":
@@ -103,6 +105,15 @@ func (c codec) picture(data []byte, l Limits) (*Picture, error) {
 	return oriented(p, h.orientation), nil
 }
 
+// decodeJPEG leaves the limit to inspectJPEG, which has been asked.
+func decodeJPEG(data []byte) (*Picture, error) {
+	img, err := jpeg.Decode(data, math.MaxInt64)
+	if err != nil {
+		return nil, verdict(err)
+	}
+	return components(img), nil
+}
+
 // through makes a codec's decode of another package's decoder.
 func through(decode func(io.Reader) (image.Image, error), convert func(image.Image) *Picture) func([]byte) (*Picture, error) {
 	return func(data []byte) (*Picture, error) {
@@ -126,14 +137,15 @@ func guarded[T any](decode func(io.Reader) (T, error), data []byte) (v T, err er
 	return v, verdict(err)
 }
 
-// verdict wraps a decoder's error in ErrUnsupported or ErrCorrupt.
+// verdict wraps a decoder's error in ErrUnsupported, ErrTooLarge or ErrCorrupt.
 func verdict(err error) error {
 	var p png.UnsupportedError
-	var j jpeg.UnsupportedError
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &p), errors.As(err, &j), errors.Is(err, bmp.ErrUnsupported):
+	case errors.Is(err, jpeg.ErrTooLarge):
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	case errors.As(err, &p), errors.Is(err, jpeg.ErrUnsupported), errors.Is(err, bmp.ErrUnsupported):
 		return fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}
 	return fmt.Errorf("%w: %w", ErrCorrupt, err)

@@ -15,7 +15,7 @@ import (
 // What Decode can find wrong with an image. Errors carry one of them and say
 // which value was found and which was expected.
 var (
-	ErrEmpty    = errors.New("no image data")
+	ErrEmpty    = errors.New("the image is empty")
 	ErrNotImage = errors.New("not an image this program reads")
 	ErrCorrupt  = errors.New("damaged or truncated image")
 	ErrTooLarge = errors.New("image too large")

@@ -21,14 +21,10 @@ func FuzzEXIF(f *testing.F) {
 	f.Add(example(f, "jpeg orientation 6"))
 	f.Add(example(f, "png orientation 6"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		upright, scans := surveyJPEG(data)
-		for _, got := range []int{orientation(data), orientationPNG(data), upright} {
+		for _, got := range []int{orientation(data), orientationPNG(data), orientationJPEG(data)} {
 			if got < 1 || got > 8 {
 				t.Fatalf("orientation of %q = %d", data, got)
 			}
-		}
-		if scans > len(data)/2 {
-			t.Fatalf("%d scans in %d bytes", scans, len(data))
 		}
 	})
 }

@@ -4,15 +4,12 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"image/jpeg"
 	"io"
 
 	"golang.org/x/image/bmp"
-)
 
-// maxScans is the most scans a JPEG may have. Each costs a pass over the whole
-// image however few bytes it takes; encoders write about ten.
-const maxScans = 500
+	"nearcase/embed/jpeg"
+)
 
 // deflateRatio is the most bytes that one byte of a deflate stream yields.
 const deflateRatio = 1032
@@ -50,33 +47,21 @@ func orientationPNG(data []byte) int {
 	return 1
 }
 
+// inspectJPEG leaves it to the decoder to weigh the size against the bytes.
 func inspectJPEG(data []byte, l Limits) (header, error) {
-	config, err := guarded(func(r io.Reader) ([2]int, error) {
-		c, err := jpeg.DecodeConfig(r)
-		return [2]int{c.Width, c.Height}, err
-	}, data)
+	width, height, err := jpeg.Size(data)
 	if err != nil {
+		return header{}, verdict(err)
+	}
+	if err := l.size(width, height); err != nil {
 		return header{}, err
 	}
-	h := header{width: config[0], height: config[1]}
-	if err := l.size(h.width, h.height); err != nil {
-		return header{}, err
-	}
-	// Every 8 x 8 block has a DC coefficient, whose code is at least one bit.
-	if int64(h.width)*int64(h.height)/64 > 8*int64(len(data)) {
-		return header{}, fmt.Errorf("%w: %d bytes cannot hold %d x %d pixels", ErrCorrupt, len(data), h.width, h.height)
-	}
-	var scans int
-	h.orientation, scans = surveyJPEG(data)
-	if scans > maxScans {
-		return header{}, fmt.Errorf("%w: %d scans, the limit is %d", ErrTooLarge, scans, maxScans)
-	}
-	return h, nil
+	return header{width, height, orientationJPEG(data)}, nil
 }
 
-// surveyJPEG returns the orientation of the first Exif segment (Exif 2.32,
-// 4.7.2) and the number of scans up to the end of the image.
-func surveyJPEG(data []byte) (upright, scans int) {
+// orientationJPEG returns what the first Exif segment before the pixels says
+// (Exif 2.32, 4.7.2).
+func orientationJPEG(data []byte) int {
 	const (
 		eoi, sos, app1 = 0xd9, 0xda, 0xe1
 		exif           = "Exif\x00\x00"
@@ -84,16 +69,13 @@ func surveyJPEG(data []byte) (upright, scans int) {
 	for at := 2; ; {
 		next, marker := nextMarker(data, at)
 		at = next
-		if at+2 > len(data) || marker == eoi {
-			return max(upright, 1), scans
+		if at+2 > len(data) || marker == sos || marker == eoi {
+			return 1
 		}
 		body := data[at:]
 		body = body[:min(len(body), int(binary.BigEndian.Uint16(body)))]
-		switch {
-		case marker == sos:
-			scans++
-		case marker == app1 && upright == 0 && len(body) > 8 && string(body[2:8]) == exif:
-			upright = orientation(body[8:])
+		if marker == app1 && len(body) > 8 && string(body[2:8]) == exif {
+			return orientation(body[8:])
 		}
 		at += len(body)
 	}
@@ -101,7 +83,6 @@ func surveyJPEG(data []byte) (upright, scans int) {
 
 // nextMarker returns the first marker at or after at that starts a segment or
 // ends the image, and the position after it, or len(data) where none is left.
-// Entropy-coded bytes, with their stuffed zeros and restarts, are passed over.
 func nextMarker(data []byte, at int) (next int, marker byte) {
 	for at < len(data) {
 		i := bytes.IndexByte(data[at:], 0xff)
