@@ -96,6 +96,10 @@ func (s *Service) Drop(ctx context.Context, collection string) error {
 	return nil
 }
 
+// Ready reports why the service cannot store anything just now; nil means that
+// it can.
+func (s *Service) Ready(ctx context.Context) error { return s.Catalog.Ready(ctx) }
+
 // ListModels describes the models that can be used.
 func (s *Service) ListModels(context.Context) ([]ModelInfo, error) { return s.Models() }
 

@@ -56,7 +56,7 @@ type Item struct {
 // beside an item ends the sequence.
 //
 // Images are drawn as fast as they can be embedded and no faster: memory does
-// not grow with their number. Leaving the loop early stops the work; what was
+// not grow with their number, and hardly with their size. Leaving the loop early stops the work; what was
 // yielded is stored.
 func (s *Service) Ingest(ctx context.Context, collection string, images iter.Seq[Image], o IngestOptions) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
@@ -84,18 +84,21 @@ type ingestion struct {
 	options IngestOptions
 	seen    map[string]int // digests in this call
 	next    int            // index of the next item
+	held    *held
 }
 
 // batch is a few images that go through the network together.
 type batch struct {
 	number  int
 	images  []Image
+	data    [][]byte // of the images, as read
 	records []store.Record
 	errs    []error
 }
 
 func (p *ingestion) run(ctx context.Context, images iter.Seq[Image], yield func(Item, error) bool) {
 	ctx, cancel := context.WithCancel(ctx)
+	p.held = newHeld(ctx)
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer cancel()
@@ -116,6 +119,7 @@ func (p *ingestion) run(ctx context.Context, images iter.Seq[Image], yield func(
 		if !p.commit(ctx, b, yield) {
 			return
 		}
+		p.held.release(b)
 		<-window
 	}
 	if err := context.Cause(ctx); err != nil {
@@ -170,6 +174,7 @@ func (p *ingestion) draw(ctx context.Context, images iter.Seq[Image], todo chan<
 func (p *ingestion) work(ctx context.Context, todo <-chan *batch, ready chan<- *batch) {
 	tensor := make([]float32, p.s.Batch*p.m.Manifest().InputLen())
 	for b := range todo {
+		p.read(b)
 		p.embed(ctx, b, tensor)
 		select {
 		case ready <- b:
@@ -179,10 +184,19 @@ func (p *ingestion) work(ctx context.Context, todo <-chan *batch, ready chan<- *
 	}
 }
 
-// embed reads, decodes and embeds a batch. Each image fails alone.
-func (p *ingestion) embed(ctx context.Context, b *batch, tensor []float32) {
+// read reads a batch, outside the turn to use the processor.
+func (p *ingestion) read(b *batch) {
 	n := len(b.images)
-	b.records, b.errs = make([]store.Record, n), make([]error, n)
+	b.data, b.records, b.errs = make([][]byte, n), make([]store.Record, n), make([]error, n)
+	for i, im := range b.images {
+		p.held.wait(b.number)
+		b.data[i], b.errs[i] = im.Read()
+		p.held.add(len(b.data[i]))
+	}
+}
+
+// embed decodes and embeds a batch. Each image fails alone.
+func (p *ingestion) embed(ctx context.Context, b *batch, tensor []float32) {
 	if err := p.s.embedding(ctx); err != nil {
 		p.fail(b, err)
 		return
@@ -191,8 +205,11 @@ func (p *ingestion) embed(ctx context.Context, b *batch, tensor []float32) {
 	length := p.m.Manifest().InputLen()
 	var places []int // of the images in the tensor
 	for i := range b.images {
+		if b.errs[i] != nil {
+			continue
+		}
 		at := len(places) * length
-		fresh, err := p.prepare(ctx, &b.images[i], &b.records[i], tensor[at:at+length])
+		fresh, err := p.prepare(ctx, &b.images[i], b.data[i], &b.records[i], tensor[at:at+length])
 		if b.errs[i] = err; fresh && err == nil {
 			places = append(places, i)
 		}
@@ -231,11 +248,7 @@ func (p *ingestion) fail(b *batch, err error) {
 
 // prepare fills a record from an image and, unless the same content has been
 // embedded before, the tensor that is to be embedded.
-func (p *ingestion) prepare(ctx context.Context, im *Image, r *store.Record, tensor []float32) (fresh bool, err error) {
-	data, err := im.Read()
-	if err != nil {
-		return false, err
-	}
+func (p *ingestion) prepare(ctx context.Context, im *Image, data []byte, r *store.Record, tensor []float32) (fresh bool, err error) {
 	sum := sha256.Sum256(data)
 	digest := hex.EncodeToString(sum[:])
 	*r = store.Record{Fingerprint: p.c.Fingerprint, Original: data, Replace: p.options.Replace}

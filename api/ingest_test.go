@@ -216,6 +216,39 @@ func TestImagesInMemoryAreBounded(t *testing.T) {
 	}
 }
 
+// However large the images are, no more than a stated amount of them is read
+// ahead of what is stored, beside one image for each worker and the batch that
+// is stored next.
+func TestBytesInMemoryAreBounded(t *testing.T) {
+	s, _ := newService(t, false)
+	emptied(t, s)
+	const size = 24 << 20
+	var held, most atomic.Int64
+	images := func(yield func(api.Image) bool) {
+		for range 48 {
+			im := api.Image{Read: func() ([]byte, error) {
+				if n := held.Add(size); n > most.Load() {
+					most.Store(n)
+				}
+				return make([]byte, size), nil
+			}}
+			if !yield(im) {
+				return
+			}
+		}
+	}
+	for item, err := range s.Ingest(t.Context(), "c", images, api.IngestOptions{}) {
+		if err != nil || !errors.Is(item.Err, embed.ErrNotImage) {
+			t.Fatal(err, item.Err)
+		}
+		held.Add(-size)
+	}
+	bound := int64(256<<20 + (s.Workers+s.Batch)*size)
+	if most.Load() > bound || most.Load() < 2*size {
+		t.Errorf("bytes read and not yet yielded: up to %d, want %d to %d", most.Load(), 2*size, bound)
+	}
+}
+
 func TestIngestEndsWithItsContextAndWithItsLoop(t *testing.T) {
 	s, _ := newService(t, false)
 	emptied(t, s)

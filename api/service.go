@@ -19,6 +19,7 @@ import (
 var (
 	ErrQuery     = errors.New("query is not valid")
 	ErrModel     = errors.New("no such model")
+	ErrRuntime   = errors.New("models cannot be run here")
 	ErrNotEnough = errors.New("not enough labels")
 	ErrSource    = errors.New("source is not valid")
 )
@@ -26,7 +27,8 @@ var (
 // Options of New.
 type Options struct {
 	Catalog store.Catalog
-	// OpenModel opens a model by name; one it does not know is ErrModel.
+	// OpenModel opens a model by name; one it does not know is ErrModel, and
+	// ErrRuntime says that what runs models is missing.
 	OpenModel func(name string) (*embed.Model, error)
 	// Models describes the models that OpenModel knows.
 	Models func() ([]ModelInfo, error)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"nearcase/probe"
 	"nearcase/store"
@@ -14,6 +15,8 @@ import (
 // training is what the probes of one collection have learnt from its log. It
 // is derived: made from the log, and caught up with it before every answer.
 type training struct {
+	created time.Time // of the collection, whose name may be used again
+
 	mu        sync.Mutex
 	at        store.Key // position in the log
 	labelAt   store.Key // of the last label up to there
@@ -44,8 +47,8 @@ type taskProbe struct {
 func (s *Service) training(ctx context.Context, c store.Collection) (*training, error) {
 	s.mu.Lock()
 	t, ok := s.trainings[c.Name]
-	if !ok {
-		t = &training{dimension: c.Dimension, examples: map[string]*example{}, tasks: map[string]*taskProbe{}}
+	if !ok || !t.created.Equal(c.Created) {
+		t = &training{created: c.Created, dimension: c.Dimension, examples: map[string]*example{}, tasks: map[string]*taskProbe{}}
 		s.trainings[c.Name] = t
 	}
 	s.mu.Unlock()

@@ -94,6 +94,10 @@ type Catalog interface {
 	// leaves the old one in place.
 	Reindex(ctx context.Context, collection string, index Index, progress func(done, total int)) (Reindexed, error)
 
+	// Ready reports why the store cannot take records just now: ErrClosed, or
+	// the failure that stopped its writer. Nil means that it can.
+	Ready(ctx context.Context) error
+
 	// Close ends background work and releases the store. Calls after it
 	// return ErrClosed.
 	Close() error

@@ -79,6 +79,7 @@ var table = []row{
 
 	{code: "query_invalid", status: http.StatusUnprocessableEntity, err: api.ErrQuery},
 	{code: "model_not_found", status: http.StatusServiceUnavailable, inBody: http.StatusUnprocessableEntity, err: api.ErrModel},
+	{code: "runtime_missing", status: http.StatusServiceUnavailable, err: api.ErrRuntime},
 	{code: "labels_insufficient", status: http.StatusUnprocessableEntity, err: api.ErrNotEnough},
 	{code: "examples_insufficient", status: http.StatusUnprocessableEntity, err: probe.ErrNotEnough, title: "not enough labelled examples"},
 	{code: "folds_impossible", status: http.StatusUnprocessableEntity, err: eval.ErrFolds, title: "cannot make these folds"},

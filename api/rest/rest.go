@@ -156,7 +156,7 @@ func (s *Server) ready(c echo.Context) error {
 	if s.draining.Load() {
 		checks["serving"] = "shutting down"
 	}
-	if _, err := s.service.Catalog.Collections(c.Request().Context()); err != nil {
+	if err := s.service.Ready(c.Request().Context()); err != nil {
 		checks["catalog"] = problem.Of(err).Title
 	}
 	for _, name := range []string{"catalog", "serving"} {

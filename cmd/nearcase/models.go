@@ -25,12 +25,8 @@ func (m models) open(name string) (*embed.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	library, err := onnx.Find(m.config.ONNXRuntime)
-	if err != nil {
-		return nil, err
-	}
-	if err := onnx.Load(library); err != nil {
-		return nil, err
+	if err := m.load(); err != nil {
+		return nil, fmt.Errorf("%w: %w", api.ErrRuntime, err)
 	}
 	side := manifest.Side()
 	session, err := onnx.OpenSession(graph, onnx.Options{
@@ -44,6 +40,15 @@ func (m models) open(name string) (*embed.Model, error) {
 		return nil, errors.Join(err, session.Close())
 	}
 	return model, nil
+}
+
+// load loads ONNX Runtime, once.
+func (m models) load() error {
+	library, err := onnx.Find(m.config.ONNXRuntime)
+	if err != nil {
+		return err
+	}
+	return onnx.Load(library)
 }
 
 func (m models) read(name string) (embed.Manifest, []byte, string, error) {

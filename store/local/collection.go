@@ -113,13 +113,22 @@ func (c *collection) apply(e store.Entry) error {
 		if err := c.idx.Add(uint64(e.Key), e.Vector); err != nil {
 			return fmt.Errorf("index entry %d: %w", e.Key, err)
 		}
-		c.catalog.originals.keep(e.Instance.Digest)
+		c.catalog.originals.keep(c.original(e.Instance))
 	}
 	released := c.applyRows(e)
 	if e.Retires != 0 {
 		c.idx.Remove(uint64(e.Retires))
 	}
 	return c.catalog.originals.release(released)
+}
+
+// original is the digest under which an instance's original is kept, empty if
+// the collection keeps none.
+func (c *collection) original(i *store.Instance) string {
+	if c.meta.DiscardOriginals { // never changes
+		return ""
+	}
+	return i.Digest
 }
 
 // applyRows returns the digest that the entry has taken one reference from.
@@ -178,7 +187,7 @@ func (c *collection) retire(key store.Key) (digest string) {
 	if len(c.order) > 2*len(c.rows)+64 {
 		c.order = c.live()
 	}
-	return i.Digest
+	return c.original(i)
 }
 
 func (c *collection) label(key store.Key, l store.Label) {
@@ -227,7 +236,7 @@ func (c *collection) abandon() error {
 	c.dropped = true
 	var err error
 	for _, i := range c.rows {
-		err = errors.Join(err, c.catalog.originals.release(i.Digest))
+		err = errors.Join(err, c.catalog.originals.release(c.original(i)))
 	}
 	return err
 }
@@ -350,7 +359,10 @@ func (l *Catalog) List(ctx context.Context, name string, after store.Key, limit 
 	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	from, _ := slices.BinarySearch(c.order, after+1)
+	from, found := slices.BinarySearch(c.order, after)
+	if found {
+		from++
+	}
 	var cases []store.Case
 	for _, key := range c.order[from:] {
 		if len(cases) >= limit {

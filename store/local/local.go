@@ -19,6 +19,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -51,7 +52,7 @@ type Catalog struct {
 	written chan struct{} // closed when the writer has ended
 	closing sync.RWMutex  // guards closed and the closing of changes
 	closed  bool
-	failed  error // of the writer, which alone uses it
+	failed  atomic.Pointer[error] // what stopped the writer
 }
 
 var _ store.Catalog = (*Catalog)(nil)
@@ -349,13 +350,30 @@ func (l *Catalog) drop(c *collection) error {
 	return errors.Join(c.abandon(), l.db.DropPrefix(logKeys(c.number)))
 }
 
+// Ready implements store.Catalog.
+func (l *Catalog) Ready(ctx context.Context) error {
+	l.closing.RLock()
+	defer l.closing.RUnlock()
+	if l.closed {
+		return store.ErrClosed
+	}
+	if failed := l.failed.Load(); failed != nil {
+		return *failed
+	}
+	return ctx.Err()
+}
+
 // Original implements store.Catalog.
 func (l *Catalog) Original(ctx context.Context, name, id string) (io.ReadCloser, error) {
+	c, err := l.collection(ctx, name)
+	if err != nil {
+		return nil, err
+	}
 	found, err := l.Instance(ctx, name, id)
 	if err != nil {
 		return nil, err
 	}
-	if found.Instance.Digest == "" {
+	if c.original(&found.Instance) == "" {
 		return nil, fmt.Errorf("instance %s: %w", id, store.ErrOriginal)
 	}
 	r, err := l.originals.open(found.Instance.Digest)

@@ -94,8 +94,8 @@ const (
 
 // add plans a change into the commit, after flushing what it depends on.
 func (g *group) add(ch *change) {
-	if g.catalog.failed != nil {
-		ch.done(nil, g.catalog.failed)
+	if failed := g.catalog.failed.Load(); failed != nil {
+		ch.done(nil, *failed)
 		return
 	}
 	if ch.exec != nil {
@@ -189,8 +189,9 @@ func (g *group) flush() {
 	if len(g.planned) > 0 {
 		if err := g.txn.Commit(); err != nil {
 			// Whether it reached the disk is unknown: only the log can tell.
-			g.catalog.failed = fmt.Errorf("commit failed, restart to recover: %w", err)
-			g.fail(g.catalog.failed)
+			err = fmt.Errorf("commit failed, restart to recover: %w", err)
+			g.catalog.failed.Store(&err)
+			g.fail(err)
 			return
 		}
 	}

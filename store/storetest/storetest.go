@@ -84,6 +84,7 @@ func Run(t *testing.T, open func(t *testing.T, place string) store.Catalog) {
 		{"putting the same again changes nothing", idempotence},
 		{"other content under the same id is refused unless asked for", conflict},
 		{"a record is refused for what is wrong with it alone", refusals},
+		{"a collection without originals has none, even if another has", discarding},
 		{"labels are all stored or none", labels},
 		{"a deleted instance is gone from every answer", deletion},
 		{"search is exact, ordered and leaves out what is excluded", searches},
@@ -101,7 +102,9 @@ func Run(t *testing.T, open func(t *testing.T, place string) store.Catalog) {
 	t.Run("everything is there after reopening", func(t *testing.T) { reopening(t, open) })
 	t.Run("a closed store says so", func(t *testing.T) {
 		catalog := filled(t, open(t, t.TempDir()), 2)
+		must(t, catalog.Ready(t.Context()))
 		must(t, catalog.Close())
+		wantErr(t, "Ready after Close", catalog.Ready(t.Context()), store.ErrClosed)
 		_, err := catalog.Put(t.Context(), "c", Records(3, 4))
 		if out, _ := catalog.Put(t.Context(), "c", Records(3, 4)); err == nil {
 			err = out[0].Err
@@ -211,6 +214,9 @@ func roundTrip(t *testing.T, c store.Catalog) {
 	if len(listed) != 1 || listed[0].Instance.ID != "i2" {
 		t.Errorf("List after i1: got %v, want i2", listed)
 	}
+	if listed, err = c.List(t.Context(), "c", math.MaxUint64, 10); err != nil || len(listed) != 0 {
+		t.Errorf("List after the last key there can be: got %v, %v, want nothing", listed, err)
+	}
 }
 
 func idempotence(t *testing.T, c store.Catalog) {
@@ -282,6 +288,22 @@ func refusals(t *testing.T, c store.Catalog) {
 	if s.Instances != 1 {
 		t.Errorf("Instances after refusals: got %d, want 1", s.Instances)
 	}
+}
+
+func discarding(t *testing.T, c store.Catalog) {
+	filled(t, c, 1)
+	bare := Collection("bare")
+	bare.DiscardOriginals = true
+	must(t, c.Create(t.Context(), bare))
+	if _, err := c.Put(t.Context(), "bare", Records(0, 1)); err != nil {
+		t.Fatal(err)
+	}
+	_, err := c.Original(t.Context(), "bare", "i0")
+	wantErr(t, "Original in a collection that discards them", err, store.ErrOriginal)
+	must(t, c.Delete(t.Context(), "bare", "i0"))
+	r, err := c.Original(t.Context(), "c", "i0")
+	must(t, err)
+	must(t, r.Close())
 }
 
 func labels(t *testing.T, c store.Catalog) {

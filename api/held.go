@@ -1,0 +1,59 @@
+package api
+
+import (
+	"context"
+	"sync"
+)
+
+// maxHeld is how many bytes of images one ingest may have read and not yet
+// stored before it reads more.
+const maxHeld = 256 << 20
+
+// held counts the bytes of images that have been read and not yet stored. The
+// batch that is stored next may always read, so that work goes on.
+type held struct {
+	mu    sync.Mutex
+	less  sync.Cond
+	bytes int
+	first int // number of the batch that is stored next
+	ended bool
+}
+
+func newHeld(ctx context.Context) *held {
+	h := &held{}
+	h.less.L = &h.mu
+	context.AfterFunc(ctx, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		h.ended = true
+		h.less.Broadcast()
+	})
+	return h
+}
+
+// wait waits until the batch of that number may read another image, or until
+// the context has ended.
+func (h *held) wait(number int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for h.bytes >= maxHeld && number != h.first && !h.ended {
+		h.less.Wait()
+	}
+}
+
+func (h *held) add(n int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.bytes += n
+}
+
+// release gives back what a batch held, once it is stored.
+func (h *held) release(b *batch) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, data := range b.data {
+		h.bytes -= len(data)
+	}
+	h.first = b.number + 1
+	h.less.Broadcast()
+}
