@@ -5,5 +5,6 @@
 // is the solution of a linear system.
 //
 // Everything here is arithmetic. The package reads and writes nothing, starts
-// no goroutine and keeps no state outside the values it returns.
+// no goroutine that outlives the call and keeps no state outside the values it
+// returns.
 package probe

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 )
 
@@ -126,12 +125,17 @@ func (r *Ridge) mayHold(names []string) bool {
 }
 
 func (r *Ridge) apply(sign int, x []float64, names []string) {
+	r.tally(sign, x, names)
+	r.products.addProducts(float64(sign), x)
+}
+
+// tally applies an example to all but the products.
+func (r *Ridge) tally(sign int, x []float64, names []string) {
 	r.count += sign
 	if len(names) == 0 {
 		r.bare += sign
 	}
 	r.total.add(float64(sign), x)
-	r.products.addProducts(float64(sign), x)
 	for _, name := range names {
 		c := r.class(name)
 		c.count += sign
@@ -195,15 +199,26 @@ func (r *Ridge) Count(class string) int {
 
 // widen returns x in float64 after checking it.
 func widen(x []float32, dimension int) ([]float64, error) {
-	if len(x) != dimension {
-		return nil, fmt.Errorf("%d components, want %d: %w", len(x), dimension, ErrDimension)
+	if err := check(x, dimension); err != nil {
+		return nil, err
 	}
 	wide := make([]float64, len(x))
 	for i, v := range x {
 		wide[i] = float64(v)
-		if math.IsNaN(wide[i]) || math.IsInf(wide[i], 0) {
-			return nil, fmt.Errorf("component %d is %v: %w", i, v, ErrNotFinite)
-		}
 	}
 	return wide, nil
+}
+
+// check returns ErrDimension or ErrNotFinite if x has another dimension or a
+// component that is NaN or infinite.
+func check(x []float32, dimension int) error {
+	if len(x) != dimension {
+		return fmt.Errorf("%d components, want %d: %w", len(x), dimension, ErrDimension)
+	}
+	for i, v := range x {
+		if v-v != 0 { // NaN for both, zero for every other
+			return fmt.Errorf("component %d is %v: %w", i, v, ErrNotFinite)
+		}
+	}
+	return nil
 }

@@ -249,6 +249,8 @@ func TestRefusals(t *testing.T) {
 		"a short vector is not added":           {func(r *Ridge) error { return r.Add([]float32{1}, []string{"a"}) }, ErrDimension},
 		"a NaN is not added":                    {func(r *Ridge) error { return r.Add([]float32{1, nan}, []string{"a"}) }, ErrNotFinite},
 		"an infinity is not added":              {func(r *Ridge) error { return r.Add([]float32{-inf, 1}, []string{"c"}) }, ErrNotFinite},
+		"vectors without labels are not added":  {func(r *Ridge) error { return r.AddAll([][]float32{{1, 0}}, nil) }, ErrDimension},
+		"labels without vectors are not added":  {func(r *Ridge) error { return r.AddAll(nil, [][]string{{"a"}}) }, ErrDimension},
 		"a long vector is not removed":          {func(r *Ridge) error { return r.Remove([]float32{1, 0, 0}, []string{"a"}) }, ErrDimension},
 		"a NaN is not removed":                  {func(r *Ridge) error { return r.Remove([]float32{nan, 0}, []string{"a"}) }, ErrNotFinite},
 		"an unknown class is not removed":       {func(r *Ridge) error { return r.Remove([]float32{1, 0}, []string{"c"}) }, ErrNotPresent},

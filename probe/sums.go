@@ -62,9 +62,7 @@ func (s sums) at(i int) double { return twoSum(s.hi[i], s.lo[i]) }
 // add adds sign*x to the sums.
 func (s sums) add(sign float64, x []float64) {
 	for i, v := range x {
-		t := twoSum(s.hi[i], sign*v)
-		s.hi[i] = t.hi
-		s.lo[i] += t.lo
+		s.hi[i], s.lo[i] = accumulate(s.hi[i], s.lo[i], sign*v)
 	}
 }
 
@@ -79,18 +77,18 @@ func (s sums) addProducts(sign float64, x []float64) {
 	}
 }
 
-// addScaled adds v*row to the sums. The loop is written out, with the
-// arithmetic of twoSum, because it is where all the time of Ridge.Add goes.
+// addScaled adds v*row to the sums.
 func (s sums) addScaled(v float64, row []float64) {
 	hi, lo := s.hi[:len(row)], s.lo[:len(row)]
 	for j, u := range row {
-		p := v * u
-		a := hi[j]
-		sum := a + p
-		t := sum - a
-		lo[j] += (a - (sum - t)) + (p - t)
-		hi[j] = sum
+		hi[j], lo[j] = accumulate(hi[j], lo[j], v*u)
 	}
+}
+
+// accumulate returns the compensated sum (hi, lo) with p added.
+func accumulate(hi, lo, p float64) (float64, float64) {
+	t := twoSum(hi, p)
+	return t.hi, lo + t.lo
 }
 
 func (s sums) from(start, n int) sums {
