@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,7 +66,8 @@ type Probe struct {
 
 // Counts says what an answer rests on.
 type Counts struct {
-	// Neighbours that voted, and the patients they are of.
+	// Neighbours that voted, and the patients they are of; each neighbour of
+	// unknown patient counts as one.
 	Neighbours int `json:"neighbours"`
 	Patients   int `json:"patients"`
 	// Examples that the probe was fitted to, and those left out of it as the
@@ -82,29 +84,32 @@ func (s *Service) Classify(ctx context.Context, collection string, q Query) (Cla
 	if err != nil {
 		return Classification{}, err
 	}
-	answer := Classification{Query: u.subject}
-	if answer.Provenance, err = s.provenance(ctx, u.collection); err != nil {
+	var answer Classification
+	if err := s.askProbes(ctx, &u, q, &answer); err != nil {
 		return Classification{}, err
 	}
-	if err := s.askProbes(ctx, u, q, &answer); err != nil {
-		return Classification{}, err
-	}
+	answer.Query = u.subject
 	for i := range answer.Tasks {
 		if err := s.askNeighbours(ctx, u, q, &answer.Tasks[i]); err != nil {
 			return Classification{}, err
 		}
 	}
-	return answer, nil
+	answer.Provenance, err = s.provenance(ctx, u.collection)
+	return answer, err
 }
 
 // askProbes fills the probes' part of every task's answer, all at one position
-// of the log.
-func (s *Service) askProbes(ctx context.Context, u question, q Query, answer *Classification) error {
+// of the log. What belongs to the query is looked up once the probes have
+// caught up, so that nothing of it is learnt in between.
+func (s *Service) askProbes(ctx context.Context, u *question, q Query, answer *Classification) error {
 	t, err := s.training(ctx, u.collection)
 	if err != nil {
 		return err
 	}
 	defer t.mu.Unlock()
+	if err := s.own(ctx, u); err != nil {
+		return err
+	}
 	answer.Watermark = t.labelAt
 	names := q.Tasks
 	if len(names) == 0 {
@@ -119,7 +124,7 @@ func (s *Service) askProbes(ctx context.Context, u question, q Query, answer *Cl
 			return err
 		}
 		a := TaskAnswer{Task: name, Multi: task.Multi}
-		if err := a.ask(t, u); err != nil {
+		if err := a.ask(t, *u); err != nil {
 			return fmt.Errorf("probe of task %s: %w", name, err)
 		}
 		answer.Tasks = append(answer.Tasks, a)
@@ -157,7 +162,7 @@ func (a *TaskAnswer) vote(cases []store.Case, task store.Task, w probe.Weighting
 	patients := map[string]bool{}
 	for i, weight := range w.Weights(scores) {
 		c := cases[i]
-		patients[c.Instance.Group()] = true
+		patients[cmp.Or(c.Instance.Patient, "\x00"+c.Instance.ID)] = true
 		a.Neighbours[i] = Voter{ID: c.Instance.ID, Score: c.Score, Weight: weight,
 			Label: append([]string{}, neighbours[i].Classes...), Patient: c.Instance.Patient, Name: c.Instance.Name}
 	}

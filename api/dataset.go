@@ -50,7 +50,7 @@ func csvSource(path string, maxBytes int64) (Source, error) {
 			}
 		}
 	}
-	return Source{Images: images, Count: len(d.rows), Tasks: d.declared(), Rows: true, dataset: d}, nil
+	return Source{Images: images, Count: len(d.rows), Tasks: d.declared(), Rows: true, path: path, dataset: d}, nil
 }
 
 func readDataset(r io.Reader, dir string) (*dataset, error) {
@@ -113,6 +113,9 @@ func (d *dataset) check() error {
 }
 
 func (d *dataset) checkRow(row []string) error {
+	if strings.TrimSpace(row[d.file]) == "" {
+		return errors.New("the column file is empty")
+	}
 	info, err := os.Stat(d.path(row))
 	if err != nil {
 		return err
@@ -211,7 +214,10 @@ func (s Source) Declare(tasks []store.Task, newClasses bool) ([]store.Task, erro
 	if len(complaints) > maxComplaint {
 		complaints = append(complaints[:maxComplaint], errors.New("and more"))
 	}
-	return declare, errors.Join(complaints...)
+	if len(complaints) > 0 {
+		return nil, fmt.Errorf("%s: %w", s.path, errors.Join(complaints...))
+	}
+	return declare, nil
 }
 
 // complaints are the differences between a task there is and one of a CSV.

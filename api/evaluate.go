@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -40,8 +41,8 @@ type Evaluation struct {
 
 // Evaluate divides the labelled instances into folds by patient and predicts
 // each fold from the others: by the nearest neighbour, by the vote of K, and by
-// a ridge probe whose regularisation is chosen on the others too. Patients that
-// share an identical image are kept together.
+// a ridge probe whose regularisation is chosen on the others too. Kin (see
+// store.Families) are never divided.
 func (s *Service) Evaluate(ctx context.Context, collection string, o EvaluateOptions, progress func(done, total int)) (Evaluation, error) {
 	v, err := s.newEvaluation(ctx, collection, o)
 	if err != nil {
@@ -91,8 +92,11 @@ func (s *Service) newEvaluation(ctx context.Context, collection string, o Evalua
 		return nil, err
 	}
 	v := &evaluation{s: s, collection: c, k: cmp.Or(o.K, s.Neighbours), folds: cmp.Or(o.Folds, 5), seed: o.Seed}
-	if v.k < 0 || v.k > maxNeighbours || v.folds < 2 || v.folds > 1000 {
-		return nil, fmt.Errorf("%w: k is %d, use 1 to %d; folds is %d, use 2 to 1000", ErrQuery, v.k, maxNeighbours, v.folds)
+	if v.k < 1 || v.k > maxNeighbours {
+		return nil, fmt.Errorf("%w: k is %d, use 1 to %d", ErrQuery, v.k, maxNeighbours)
+	}
+	if v.folds < 2 || v.folds > 1000 {
+		return nil, fmt.Errorf("%w: folds is %d, use 2 to 1000", ErrQuery, v.folds)
 	}
 	if v.task, err = soleTask(c, o.Task); err != nil {
 		return nil, err
@@ -120,11 +124,21 @@ func soleTask(c store.Collection, name string) (store.Task, error) {
 	if name == "" && len(c.Tasks) == 1 {
 		return c.Tasks[0], nil
 	}
+	if name == "" && len(c.Tasks) > 1 {
+		names := make([]string, len(c.Tasks))
+		for i, t := range c.Tasks {
+			names[i] = t.Name
+		}
+		return store.Task{}, fmt.Errorf("%w: name the task, one of %s", ErrQuery, strings.Join(names, ", "))
+	}
 	return c.Task(name)
 }
 
-// load reads the labelled cases and groups them by patient.
+// load reads the labelled cases and groups them by kin. An unlabelled instance
+// may be what makes two of them kin.
 func (v *evaluation) load(ctx context.Context) error {
+	var all []store.Instance
+	var labelled []int // positions of the cases
 	var after store.Key
 	for {
 		page, err := v.s.Catalog.List(ctx, v.collection.Name, after, maxPage)
@@ -133,8 +147,9 @@ func (v *evaluation) load(ctx context.Context) error {
 		}
 		for _, c := range page {
 			if _, ok := c.Labels[v.task.Name]; ok {
-				v.cases = append(v.cases, c)
+				v.cases, labelled = append(v.cases, c), append(labelled, len(all))
 			}
+			all = append(all, c.Instance)
 		}
 		if len(page) < maxPage {
 			break
@@ -144,36 +159,12 @@ func (v *evaluation) load(ctx context.Context) error {
 	if len(v.cases) == 0 {
 		return fmt.Errorf("task %s: %w: no instance has one", v.task.Name, ErrNotEnough)
 	}
-	v.groups = together(v.cases)
+	families := store.Families(all)
+	v.groups = make([]string, len(v.cases))
+	for i, at := range labelled {
+		v.groups[i] = strconv.Itoa(families[at])
+	}
 	return nil
-}
-
-// together returns each case's group: its patient's, joined with those of all
-// patients that share an identical image, directly or through others.
-func together(cases []store.Case) []string {
-	parent := map[string]string{}
-	var root func(string) string
-	root = func(g string) string {
-		if p, ok := parent[g]; ok && p != g {
-			parent[g] = root(p)
-			return parent[g]
-		}
-		return g
-	}
-	first := map[string]string{} // group of a digest
-	for _, c := range cases {
-		g := root(c.Instance.Group())
-		if other, ok := first[c.Instance.Digest]; ok && c.Instance.Digest != "" {
-			parent[g] = root(other)
-		} else {
-			first[c.Instance.Digest] = g
-		}
-	}
-	groups := make([]string, len(cases))
-	for i, c := range cases {
-		groups[i] = root(c.Instance.Group())
-	}
-	return groups
 }
 
 // truth of a case: the classes of its label.
@@ -211,23 +202,12 @@ func (v *evaluation) votes(ctx context.Context) (nearest, votes [][]float64, err
 	return nearest, votes, group.Wait()
 }
 
-// exclusions are the patients of each fold, or what stands for one.
+// exclusions are the cases of each fold, all kin of each among them.
 func (v *evaluation) exclusions() []store.Exclude {
 	exclude := make([]store.Exclude, v.folds)
-	seen := map[string]bool{}
 	for i, c := range v.cases {
-		if g := c.Instance.Group(); !seen[g] {
-			seen[g] = true
-			e := &exclude[v.fold[i]]
-			switch {
-			case c.Instance.Patient != "":
-				e.Patients = append(e.Patients, c.Instance.Patient)
-			case c.Instance.Study != "":
-				e.Studies = append(e.Studies, c.Instance.Study)
-			default:
-				e.Instances = append(e.Instances, c.Instance.ID)
-			}
-		}
+		e := &exclude[v.fold[i]]
+		e.Instances = append(e.Instances, c.Instance.ID)
 	}
 	return exclude
 }
@@ -310,7 +290,8 @@ func (v *evaluation) predict(f int, shards []*probe.Ridge, vectors [][]float32, 
 	}
 	linear, err := others.Fit(0)
 	if errors.Is(err, probe.ErrNotEnough) {
-		err = fmt.Errorf("%w: %w", ErrNotEnough, err)
+		return fmt.Errorf("task %s: %w: without fold %d its %d labels are all of one class; label more patients of other classes",
+			v.task.Name, ErrNotEnough, f+1, others.Examples())
 	}
 	if err != nil {
 		return fmt.Errorf("fit without fold %d: %w", f+1, err)
@@ -364,15 +345,16 @@ func (v *evaluation) warnings() []string {
 	for i, c := range v.cases {
 		if c.Instance.Patient == "" {
 			unknown++
+			continue
 		}
-		patients[c.Instance.Group()], groups[v.groups[i]] = true, true
+		patients[c.Instance.Patient], groups[v.groups[i]] = true, true
 	}
 	var w []string
 	if unknown > 0 {
 		w = append(w, fmt.Sprintf("%d of %d images have no patient: if some are of one patient, the figures are too good", unknown, len(v.cases)))
 	}
 	if n := len(patients) - len(groups); n > 0 {
-		w = append(w, fmt.Sprintf("patients who share an identical image with another, kept in one fold with it: %d", n))
+		w = append(w, fmt.Sprintf("patients kept in one fold with another, because they share an identical image or a study: %d", n))
 	}
 	return w
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"strings"
 
 	"nearcase/embed"
 	"nearcase/store"
@@ -82,7 +83,8 @@ type Case struct {
 }
 
 // question is a query that has been resolved to a vector and to what must not
-// answer it.
+// answer it: the image itself and, unless the query wants them, all kin of it
+// (see store.Families) and its study.
 type question struct {
 	collection store.Collection
 	vector     []float32
@@ -98,12 +100,12 @@ func (s *Service) Similar(ctx context.Context, collection string, q Query) (Simi
 	if err != nil {
 		return Similar{}, err
 	}
-	answer := Similar{Query: u.subject}
-	if answer.Provenance, err = s.provenance(ctx, u.collection); err != nil {
-		return Similar{}, err
-	}
 	cases, err := s.neighbours(ctx, u, q, "")
 	if err != nil {
+		return Similar{}, err
+	}
+	answer := Similar{Query: u.subject}
+	if answer.Provenance, err = s.provenance(ctx, u.collection); err != nil {
 		return Similar{}, err
 	}
 	answer.Cases = make([]Case, len(cases))
@@ -155,7 +157,10 @@ func (s *Service) resolve(ctx context.Context, collection string, q Query) (ques
 	if err != nil {
 		return question{}, err
 	}
-	u := question{collection: c, exclude: store.Exclude{Patients: []string{q.Patient}, Studies: []string{q.Study}}}
+	u := question{collection: c}
+	if !q.SamePatient {
+		u.exclude = store.Exclude{Patients: []string{q.Patient}, Studies: []string{q.Study}, Kin: true}
+	}
 	switch {
 	case q.Instance != "":
 		err = s.resolveInstance(ctx, &u, q.Instance)
@@ -167,7 +172,10 @@ func (s *Service) resolve(ctx context.Context, collection string, q Query) (ques
 	if err != nil {
 		return question{}, err
 	}
-	return u, s.widen(ctx, &u, q.SamePatient)
+	if u.subject.Digest != "" {
+		u.exclude.Digests = []string{u.subject.Digest}
+	}
+	return u, s.own(ctx, &u)
 }
 
 func (q Query) check() error {
@@ -182,6 +190,8 @@ func (q Query) check() error {
 		return fmt.Errorf("%w: give exactly one of an image, an instance and a vector", ErrQuery)
 	case q.K < 0 || q.K > maxNeighbours:
 		return fmt.Errorf("%w: k is %d, use 1 to %d", ErrQuery, q.K, maxNeighbours)
+	case q.Patient != strings.TrimSpace(q.Patient) || q.Study != strings.TrimSpace(q.Study):
+		return fmt.Errorf("%w: patient or study has space around it, so that nothing stored could match", ErrQuery)
 	case !(math.Abs(float64(q.MinScore)) <= 1):
 		return fmt.Errorf("%w: min_score is %g, use -1 to 1", ErrQuery, q.MinScore)
 	}
@@ -194,9 +204,11 @@ func (s *Service) resolveInstance(ctx context.Context, u *question, id string) (
 		return err
 	}
 	u.subject = Subject{Instance: id, Digest: found.Instance.Digest, Stored: true}
-	u.exclude.Instances = append(u.exclude.Instances, id)
-	u.exclude.Patients = append(u.exclude.Patients, found.Instance.Patient)
-	u.exclude.Studies = append(u.exclude.Studies, found.Instance.Study)
+	u.exclude.Instances = []string{id}
+	if u.exclude.Kin {
+		u.exclude.Patients = append(u.exclude.Patients, found.Instance.Patient)
+		u.exclude.Studies = append(u.exclude.Studies, found.Instance.Study)
+	}
 	u.vector, err = s.Catalog.Vector(ctx, u.collection.Name, id)
 	return err
 }
@@ -259,26 +271,8 @@ func unit(v []float32, fingerprint string, c store.Collection) ([]float32, error
 	return u, nil
 }
 
-// widen excludes the copies of the query's image and, unless wanted, all that
-// belongs to the patients and studies of the query and of those copies: the
-// same pixels under two names are the same person.
-func (s *Service) widen(ctx context.Context, u *question, samePatient bool) error {
-	if u.subject.Digest != "" {
-		u.exclude.Digests = []string{u.subject.Digest}
-		copies, err := s.Catalog.WithDigest(ctx, u.collection.Name, u.subject.Digest)
-		if err != nil {
-			return err
-		}
-		for _, c := range copies {
-			u.exclude.Instances = append(u.exclude.Instances, c.Instance.ID)
-			u.exclude.Patients = append(u.exclude.Patients, c.Instance.Patient)
-			u.exclude.Studies = append(u.exclude.Studies, c.Instance.Study)
-		}
-	}
-	if samePatient {
-		u.exclude.Patients, u.exclude.Studies = nil, nil
-	}
-	var err error
+// own finds out which stored instances belong to the query.
+func (s *Service) own(ctx context.Context, u *question) (err error) {
 	u.excluded, err = s.Catalog.Excluded(ctx, u.collection.Name, u.exclude)
 	u.subject.Excluded = len(u.excluded)
 	return err

@@ -25,6 +25,7 @@ type Source struct {
 	// own even when another has the same content.
 	Rows bool
 
+	path    string
 	dataset *dataset
 }
 

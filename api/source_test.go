@@ -145,30 +145,6 @@ func TestClassesMustBeKnownUnlessAllowed(t *testing.T) {
 	}
 }
 
-// Law: patients that share an identical image, directly or through others, are
-// in one group, and no others are.
-func TestSharedImagesJoinPatients(t *testing.T) {
-	var cases []store.Case
-	for _, c := range []struct{ id, patient, digest string }{
-		{"1", "a", "x"}, {"2", "b", "x"}, {"3", "b", "y"}, {"4", "c", "y"}, {"5", "d", "z"}, {"6", "", "w"}, {"7", "", ""}, {"8", "e", ""},
-	} {
-		cases = append(cases, store.Case{Instance: store.Instance{ID: c.id, Patient: c.patient, Digest: c.digest}})
-	}
-	g := together(cases)
-	for _, i := range []int{1, 2, 3} {
-		if g[i] != g[0] {
-			t.Errorf("groups %q: 1 and %d are apart", g, i+1)
-		}
-	}
-	distinct := map[string]bool{}
-	for _, name := range g {
-		distinct[name] = true
-	}
-	if len(distinct) != 5 {
-		t.Errorf("groups %q: got %d, want 5", g, len(distinct))
-	}
-}
-
 func FuzzDataset(f *testing.F) {
 	f.Add("file,patient_id,finding\na.png,P1,normal|odd\n")
 	f.Add("file\n\"")

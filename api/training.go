@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -23,9 +24,12 @@ type training struct {
 	dimension int
 	examples  map[string]*example // by instance ID
 	tasks     map[string]*taskProbe
+	// gathering tells that entries go into examples alone, and the probes
+	// learn all of them together afterwards, which is much faster.
+	gathering bool
 }
 
-// example is an instance that has labels, or had.
+// example is an instance, labelled or not yet.
 type example struct {
 	vector []float32 // nil until the instance is known
 	labels map[string][]string
@@ -65,16 +69,48 @@ func (t *training) catchUp(ctx context.Context, catalog store.Catalog, collectio
 	if err != nil || status.Head == t.at {
 		return err
 	}
+	t.gathering = t.at == 0
 	for e, err := range catalog.Log(ctx, collection, t.at) {
-		if err != nil {
-			return err
+		if err == nil {
+			err = t.apply(e)
 		}
-		if err := t.apply(e); err != nil {
+		if err != nil {
+			t.forget()
 			return fmt.Errorf("log entry %d: %w", e.Key, err)
 		}
 		t.at = e.Key
 	}
+	if t.gathering {
+		err = t.learn()
+	}
+	if err != nil {
+		t.forget()
+	}
+	return err
+}
+
+// learn adds all examples to their probes.
+func (t *training) learn() error {
+	for name, p := range t.tasks {
+		var xs [][]float32
+		var classes [][]string
+		for _, id := range slices.Sorted(maps.Keys(t.examples)) {
+			if labels, ok := t.examples[id].labels[name]; ok && t.examples[id].vector != nil {
+				xs, classes = append(xs, t.examples[id].vector), append(classes, labels)
+			}
+		}
+		if err := p.ridge.AddAll(xs, classes); err != nil {
+			return fmt.Errorf("task %s: %w", name, err)
+		}
+	}
 	return nil
+}
+
+// forget begins anew, since an entry may have been applied in part.
+func (t *training) forget() {
+	t.at, t.labelAt = 0, 0
+	clear(t.examples)
+	clear(t.tasks)
 }
 
 // apply learns one entry of the log.
@@ -120,8 +156,9 @@ func (t *training) contribute(x *example, key store.Key, change func(*probe.Ridg
 	var err error
 	for task, classes := range x.labels {
 		p := t.task(task)
-		p.version = key
-		err = errors.Join(err, change(p.ridge, x.vector, classes))
+		if p.version = key; !t.gathering {
+			err = errors.Join(err, change(p.ridge, x.vector, classes))
+		}
 	}
 	return err
 }
@@ -131,7 +168,7 @@ func (t *training) label(x *example, key store.Key, l store.Label) (err error) {
 	t.labelAt = key
 	p := t.task(l.Task)
 	p.version = key
-	if old, ok := x.labels[l.Task]; ok && x.vector != nil {
+	if old, ok := x.labels[l.Task]; ok && x.vector != nil && !t.gathering {
 		err = p.ridge.Remove(x.vector, old)
 	}
 	delete(x.labels, l.Task)
@@ -139,7 +176,7 @@ func (t *training) label(x *example, key store.Key, l store.Label) (err error) {
 		return err
 	}
 	x.labels[l.Task] = l.Classes
-	if x.vector != nil {
+	if x.vector != nil && !t.gathering {
 		err = errors.Join(err, p.ridge.Add(x.vector, l.Classes))
 	}
 	return err
@@ -156,7 +193,7 @@ func (p *taskProbe) probe() (*probe.Linear, error) {
 
 // without returns the probe as it would be if the excluded instances had no
 // labels, and how many that leaves out.
-// The regularisation is the whole collection's.
+// They do not choose the regularisation either.
 func (t *training) without(p *taskProbe, task string, excluded []string) (*probe.Linear, int, error) {
 	var xs [][]float32
 	var classes [][]string
@@ -167,11 +204,11 @@ func (t *training) without(p *taskProbe, task string, excluded []string) (*probe
 			}
 		}
 	}
-	whole, err := p.probe()
-	if len(xs) == 0 || err != nil {
-		return whole, len(xs), err
+	if len(xs) == 0 {
+		l, err := p.probe()
+		return l, 0, err
 	}
-	l, err := p.ridge.FitWithout(whole.Lambda, xs, classes)
+	l, err := p.ridge.FitWithout(0, xs, classes)
 	return l, len(xs), err
 }
 

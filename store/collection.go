@@ -156,6 +156,8 @@ func (t Task) check() error {
 	return err
 }
 
+var digest = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
 // maxText bounds identifiers and names, in bytes.
 const maxText = 256
 
@@ -168,6 +170,9 @@ func (i Instance) Validate() error {
 		if f.text != "" {
 			err = errors.Join(err, checkText(f.field, f.text, maxText))
 		}
+	}
+	if i.Digest != "" && !digest.MatchString(i.Digest) {
+		err = errors.Join(err, fmt.Errorf("digest %.80q: %w: not the lower-case hex of a SHA-256", i.Digest, ErrInvalid))
 	}
 	if len(i.Name) > 4*maxText || !utf8.ValidString(i.Name) {
 		err = errors.Join(err, fmt.Errorf("name: %w: not UTF-8 of at most %d bytes", ErrInvalid, 4*maxText))

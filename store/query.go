@@ -1,7 +1,5 @@
 package store
 
-import "slices"
-
 // Query asks for the cases nearest to a vector.
 type Query struct {
 	// Vector has unit length and the collection's dimension.
@@ -19,34 +17,64 @@ type Query struct {
 // Exclude names what an answer must not contain. Empty identifiers exclude
 // nothing: instances of unknown patients do not belong together.
 type Exclude struct {
-	Instances, Studies, Patients []string
+	Instances, Patients, Studies, Series []string
 	// Digests excludes copies of an image under any ID.
 	Digests []string
+	// Kin excludes also the kin of what Instances, Patients and Digests name,
+	// and of what Studies and Series name if Patients is empty.
+	Kin bool
 }
 
-// Set prepares the exclusion for many lookups.
-func (e Exclude) Set() ExcludeSet {
-	return ExcludeSet{set(e.Instances), set(e.Studies), set(e.Patients), set(e.Digests)}
-}
-
-// ExcludeSet is an Exclude with quick lookup.
-type ExcludeSet struct {
-	instances, studies, patients, digests map[string]bool
-}
-
-// Has reports whether an instance is excluded.
-func (e ExcludeSet) Has(i *Instance) bool {
-	return e.instances[i.ID] || e.studies[i.Study] || e.patients[i.Patient] || e.digests[i.Digest]
-}
-
-func set(texts []string) map[string]bool {
-	texts = slices.DeleteFunc(slices.Clone(texts), func(s string) bool { return s == "" })
-	if len(texts) == 0 {
-		return nil
+// Families divides instances into kin: those that are known to be of one
+// patient. Kin have the same patient, or are the same image, or are of one
+// study or series in which some patient is unknown, or a chain of such pairs
+// connects them. (Studies of different patients may well be called alike.)
+// Families returns for each instance the position of the first of its kin.
+func Families(instances []Instance) []int {
+	unsure := map[string]bool{} // studies and series with an unknown patient
+	for _, i := range instances {
+		if i.Patient == "" {
+			unsure["study "+i.Study], unsure["series "+i.Series] = true, true
+		}
 	}
-	m := make(map[string]bool, len(texts))
-	for _, t := range texts {
-		m[t] = true
+	f := families{parent: make([]int, len(instances)), first: map[string]int{}}
+	for n, i := range instances {
+		f.parent[n] = n
+		f.share(n, "patient "+i.Patient, i.Patient != "")
+		f.share(n, "digest "+i.Digest, i.Digest != "")
+		f.share(n, "study "+i.Study, i.Study != "" && unsure["study "+i.Study])
+		f.share(n, "series "+i.Series, i.Series != "" && unsure["series "+i.Series])
 	}
-	return m
+	for n := range f.parent {
+		f.parent[n] = f.root(n)
+	}
+	return f.parent
+}
+
+// families is a forest of disjoint sets, each rooted in its smallest member.
+type families struct {
+	parent []int
+	first  map[string]int // instance that had an identifier first
+}
+
+func (f *families) root(n int) int {
+	for f.parent[n] != n {
+		f.parent[n] = f.parent[f.parent[n]]
+		n = f.parent[n]
+	}
+	return n
+}
+
+// share connects an instance with the first that has the same identifier.
+func (f *families) share(n int, identifier string, known bool) {
+	if !known {
+		return
+	}
+	first, ok := f.first[identifier]
+	if !ok {
+		f.first[identifier] = n
+		return
+	}
+	i, j := f.root(first), f.root(n)
+	f.parent[max(i, j)] = min(i, j)
 }

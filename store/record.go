@@ -28,19 +28,6 @@ type Instance struct {
 	Added     time.Time `json:"added"`
 }
 
-// Group returns what must stay together when data are split by patient: the
-// patient, or else the study, or else the instance itself. The three never
-// collide.
-func (i Instance) Group() string {
-	switch {
-	case i.Patient != "":
-		return "patient " + i.Patient
-	case i.Study != "":
-		return "study " + i.Study
-	}
-	return "instance " + i.ID
-}
-
 // SameAs reports whether two instances have the same identity and content,
 // whenever they were added and whatever they are called.
 func (i Instance) SameAs(o Instance) bool {

@@ -61,7 +61,9 @@ type Catalog interface {
 	// whole call; a record that is refused has its reason in its outcome.
 	Put(ctx context.Context, collection string, records []Record) ([]Outcome, error)
 	// Label stores labels, all or none, and returns the key of the last.
-	// The same label given twice is stored once: the key is then the head's.
+	// A label that says what is said already is not stored again; if none is
+	// stored the key is the head's. Of two for one instance and task the later
+	// counts.
 	Label(ctx context.Context, collection string, labels []Label) (Key, error)
 	// Delete removes an instance, its vector, its labels and, when nothing
 	// else refers to it, its original.

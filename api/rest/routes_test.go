@@ -33,7 +33,7 @@ func TestEveryRouteAnswers(t *testing.T) {
 	if got := decoded[struct{ Probes []api.ProbeInfo }](w.get("/v1/collections/cases/probes").want(200)); len(got.Probes) != 2 || got.Probes[0].Examples != 20 {
 		t.Errorf("probes: got %+v, want two with 20 examples in the first", got)
 	}
-	w.send(http.MethodPost, "/v1/collections/cases/evaluate", "", "").problem(422, "task_not_found") // it has two
+	w.send(http.MethodPost, "/v1/collections/cases/evaluate", "", "").problem(422, "query_invalid") // it has two
 	if got := decoded[api.Evaluation](w.json(http.MethodPost, "/v1/collections/cases/evaluate", `{"task":"finding"}`).want(200)); len(got.Rows) != 3 {
 		t.Errorf("evaluate: got %d rows, want 3", len(got.Rows))
 	}

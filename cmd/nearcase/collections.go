@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -133,7 +134,7 @@ func (q collectionsDrop) Run(ctx context.Context, s *session) error {
 
 type reindexCommand struct {
 	Collection string `short:"c" default:"default" help:"Collection."`
-	Engine     string `help:"Index engine: exact or coder." default:"exact"`
+	Engine     string `help:"Index engine: exact or coder (default: the present one)."`
 	M          int    `name:"m" help:"Links per node of a graph (default: the engine's)."`
 	Candidates int    `help:"Candidates that a graph proposes for exact ranking (default: the engine's)."`
 }
@@ -147,7 +148,11 @@ on stored images, and swaps them. If anything fails the old one stays.
 
 func (q reindexCommand) Run(ctx context.Context, s *session) error {
 	return s.with(existing, func(o operations, _ config) error {
-		to := store.Index{Engine: q.Engine, M: q.M, Candidates: q.Candidates}
+		have, err := o.Collection(ctx, q.Collection)
+		if err != nil {
+			return err
+		}
+		to := store.Index{Engine: cmp.Or(q.Engine, have.Status.Engine), M: q.M, Candidates: q.Candidates}
 		r, err := o.Reindex(ctx, q.Collection, to, s.progress("reindex"))
 		if err != nil {
 			return err

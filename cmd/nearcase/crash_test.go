@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -116,7 +117,7 @@ func checkStored(t *testing.T, data string, acknowledged map[string]bool) {
 	}
 }
 
-// answers asks a data directory about each of its images.
+// answers asks a data directory about every fifth of its images.
 func answers(t *testing.T, data string) map[string][]api.TaskAnswer {
 	t.Helper()
 	l, err := local.Open(data, local.Options{MustExist: true})
@@ -130,7 +131,10 @@ func answers(t *testing.T, data string) map[string][]api.TaskAnswer {
 		t.Fatal(err)
 	}
 	all := map[string][]api.TaskAnswer{}
-	for _, c := range cases {
+	for i, c := range cases {
+		if i%5 != 0 {
+			continue
+		}
 		a, err := service.Classify(t.Context(), "default", api.Query{Instance: c.Instance.ID})
 		if err != nil {
 			t.Fatal(err)
@@ -180,10 +184,12 @@ func labelUntilKilled(t *testing.T, data string, round int, want map[string]stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() {
-		time.Sleep(time.Duration(20+30*round) * time.Millisecond)
+	killed := make(chan struct{})
+	time.AfterFunc(time.Duration(20+30*round)*time.Millisecond, func() {
 		kill()
-	}()
+		close(killed)
+	})
+	defer func() { <-killed }()
 	for n := 0; ; n++ {
 		i := page.Instances[n%len(page.Instances)].ID
 		class := []string{"clear", "haze", "nodules"}[(n+round)%3]
@@ -196,7 +202,8 @@ func labelUntilKilled(t *testing.T, data string, round int, want map[string]stri
 	}
 }
 
-// startServer starts a server in a process of its own on a free port.
+// startServer starts a server in a process of its own on a free port. kill
+// returns when the process has ended.
 func startServer(ctx context.Context, t *testing.T, data string, args ...string) (c *client.Client, kill func()) {
 	t.Helper()
 	p := program(ctx, t, append([]string{"--data", data, "serve", "--listen", "127.0.0.1:0"}, args...)...)
@@ -207,8 +214,11 @@ func startServer(ctx context.Context, t *testing.T, data string, args ...string)
 	if err := p.Start(); err != nil {
 		t.Fatal(err)
 	}
-	kill = func() { _ = p.Process.Kill() }
-	t.Cleanup(func() { kill(); _ = p.Wait() })
+	kill = sync.OnceFunc(func() {
+		_ = p.Process.Kill()
+		_ = p.Wait()
+	})
+	t.Cleanup(kill)
 	s := bufio.NewScanner(stderr)
 	for s.Scan() {
 		if _, after, ok := strings.Cut(s.Text(), "url="); ok {

@@ -80,9 +80,10 @@ func (i ingestCommand) collection(ctx context.Context, o operations, c config, s
 	if err != nil && !missing {
 		return err
 	}
-	if !missing && i.Model != "" && i.Model != have.Model {
-		return fmt.Errorf("collection %s: %w: it is of model %s, not %s; choose another collection",
-			i.Collection, store.ErrFingerprint, have.Model, i.Model)
+	if !missing {
+		if err := i.fits(have); err != nil {
+			return err
+		}
 	}
 	tasks := have.Tasks
 	for _, source := range sources {
@@ -110,6 +111,20 @@ func (i ingestCommand) collection(ctx context.Context, o operations, c config, s
 	return err
 }
 
+// fits reports why a collection that is there is not the one asked for.
+func (i ingestCommand) fits(have api.Collection) error {
+	switch {
+	case i.Model != "" && i.Model != have.Model:
+		return fmt.Errorf("collection %s: %w: it is of model %s, not %s; choose another collection",
+			i.Collection, store.ErrFingerprint, have.Model, i.Model)
+	case i.Engine != "" && i.Engine != have.Status.Engine:
+		return fmt.Errorf("collection %s has index %s: change it with nearcase reindex --engine %s", i.Collection, have.Status.Engine, i.Engine)
+	case i.DiscardOriginals && !have.DiscardOriginals:
+		return fmt.Errorf("collection %s keeps originals: --discard-originals is for a new one", i.Collection)
+	}
+	return nil
+}
+
 // ingest stores the sources one after the other.
 func (i ingestCommand) ingest(ctx context.Context, s *session, o operations, sources []api.Source) error {
 	total, started := 0, time.Now()
@@ -123,6 +138,9 @@ func (i ingestCommand) ingest(ctx context.Context, s *session, o operations, sou
 		for item, err := range o.Ingest(ctx, i.Collection, source.Images, options) {
 			if err != nil {
 				return fmt.Errorf("after %d of %d images: %w; repeat the command to go on", sum.Images, total, err)
+			}
+			if errors.Is(item.Err, context.Canceled) {
+				continue // the end of the sequence says so
 			}
 			sum.Images++
 			sum.Counts[string(item.Status)]++

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -40,11 +41,14 @@ func (l labelCommand) Run(ctx context.Context, s *session) error {
 			return err
 		}
 		done, err := o.Label(ctx, l.Collection, requests)
+		if errors.Is(err, store.ErrClass) || errors.Is(err, store.ErrTask) {
+			return fmt.Errorf("%w; declare it with --new-classes", err)
+		}
 		if err != nil {
 			return err
 		}
 		return s.print(done, func(w io.Writer) {
-			fmt.Fprintf(w, "%d labels of %s stored; labels up to %d are known\n", done.Labels, l.Instance, done.Watermark)
+			fmt.Fprintf(w, "%s: %s; answers know labels up to %d\n", l.Instance, strings.Join(l.Labels, " "), done.Watermark)
 		})
 	})
 }

@@ -3,11 +3,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -72,14 +72,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "nearcase: %v\nTry nearcase --help, or nearcase COMMAND --help.\n", err)
 		return 2
 	}
-	err = parsed.Run(&session{globals: c.globals, stdout: stdout, stderr: stderr})
-	if err != nil && !errors.Is(err, context.Canceled) {
-		fmt.Fprintln(stderr, "nearcase:", err)
-		return 1
-	}
-	if err != nil {
-		fmt.Fprintln(stderr, "nearcase: interrupted")
+	if err := parsed.Run(&session{globals: c.globals, stdout: stdout, stderr: stderr}); err != nil {
+		fmt.Fprintln(stderr, "nearcase:", message(err))
 		return 1
 	}
 	return 0
+}
+
+// message is what people are told of an error.
+func message(err error) string {
+	return strings.ReplaceAll(err.Error(), context.Canceled.Error(), "interrupted")
 }

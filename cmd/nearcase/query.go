@@ -60,11 +60,14 @@ func (q similarCommand) Run(ctx context.Context, s *session) error {
 			return err
 		}
 		return s.print(answer, func(w io.Writer) {
-			t := table(w, "SCORE", "CASE", "PATIENT", "LABELS")
+			t := table(w, "SCORE", "CASE", "PATIENT", "LABELS", "ID")
 			for _, c := range answer.Cases {
-				t.row(fmt.Sprintf("%.4f", c.Score), called(c.Name, c.ID), c.Patient, labelText(c.Labels))
+				t.row(fmt.Sprintf("%.4f", c.Score), c.Name, c.Patient, labelText(c.Labels), c.ID)
 			}
 			t.flush()
+			if len(answer.Cases) == 0 {
+				fmt.Fprintln(w, none(query))
+			}
 			fmt.Fprintln(w, about(answer.Query, answer.Provenance))
 		})
 	})
@@ -126,12 +129,12 @@ func printClassification(w io.Writer, answer api.Classification) {
 }
 
 func printVoters(w io.Writer, a api.TaskAnswer) {
-	t := table(w, "  SCORE", "WEIGHT", "LABEL", "CASE", "PATIENT")
+	t := table(w, "  SCORE", "WEIGHT", "LABEL", "CASE", "PATIENT", "ID")
 	for i, v := range a.Neighbours {
 		if i == shown {
 			break
 		}
-		t.row(fmt.Sprintf("  %.4f", v.Score), fmt.Sprintf("%.3f", v.Weight), join(v.Label), called(v.Name, v.ID), v.Patient)
+		t.row(fmt.Sprintf("  %.4f", v.Score), fmt.Sprintf("%.3f", v.Weight), join(v.Label), v.Name, v.Patient, v.ID)
 	}
 	t.flush()
 	if n := len(a.Neighbours) - shown; n > 0 {
@@ -141,6 +144,9 @@ func printVoters(w io.Writer, a api.TaskAnswer) {
 
 // verdict says in words what votes and probe predict.
 func verdict(a api.TaskAnswer) string {
+	if a.Counts.Neighbours == 0 {
+		return "no labelled case beside the query's own"
+	}
 	rest := fmt.Sprintf(" (%d neighbours of %d patients; probe on %d labels)", a.Counts.Neighbours, a.Counts.Patients, a.Counts.Examples)
 	switch {
 	case a.Agree == nil:
@@ -164,14 +170,12 @@ func bar(share float64) string {
 	return strings.Repeat("█", n) + strings.Repeat("·", 10-n)
 }
 
-func called(name, id string) string {
-	switch {
-	case name != "":
-		return name
-	case len(id) > 20:
-		return id[:20] + "…"
+// none says why there may be no case.
+func none(q api.Query) string {
+	if q.MinScore != 0 {
+		return fmt.Sprintf("no case scores %g or more", q.MinScore)
 	}
-	return id
+	return "no case beside the query's own"
 }
 
 func labelText(labels map[string][]string) string {
@@ -184,8 +188,5 @@ func labelText(labels map[string][]string) string {
 
 func about(q api.Subject, p api.Provenance) string {
 	text := fmt.Sprintf("%s with %s (%.12s), index %s", p.Collection, p.Model, p.Fingerprint, p.Index)
-	if q.Excluded > 0 {
-		text += fmt.Sprintf("; left out %d of the query's own image, study or patient", q.Excluded)
-	}
-	return text
+	return text + fmt.Sprintf("; left out as the query's own patient: %d", q.Excluded)
 }

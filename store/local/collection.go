@@ -1,12 +1,8 @@
 package local
 
 import (
-	"cmp"
-	"context"
 	"errors"
 	"fmt"
-	"iter"
-	"maps"
 	"slices"
 	"sync"
 
@@ -30,7 +26,9 @@ type collection struct {
 	digests   map[string][]store.Key
 	patients  map[string][]store.Key
 	studies   map[string][]store.Key
+	series    map[string][]store.Key
 	labels    map[string]map[string]store.Label // by instance and task
+	labelled  map[string]map[string]int         // instances by task and class
 	dropped   bool
 }
 
@@ -41,6 +39,8 @@ func (c *collection) reset(idx index.Index) {
 	c.digests = map[string][]store.Key{}
 	c.patients = map[string][]store.Key{}
 	c.studies = map[string][]store.Key{}
+	c.series = map[string][]store.Key{}
+	c.labelled = map[string]map[string]int{}
 	c.labels = map[string]map[string]store.Label{}
 }
 
@@ -143,6 +143,9 @@ func (c *collection) applyRows(e store.Entry) (released string) {
 	case store.KindPut:
 		c.add(e.Key, e.Instance)
 	case store.KindDelete:
+		for _, l := range c.labels[e.Instance.ID] {
+			c.count(l, -1)
+		}
 		delete(c.labels, e.Instance.ID)
 	case store.KindLabel:
 		c.label(e.Key, *e.Label)
@@ -165,10 +168,12 @@ func (c *collection) add(key store.Key, i *store.Instance) {
 type field struct {
 	keys  map[string][]store.Key
 	value string
+	// unsure fields make kin only where some patient is unknown.
+	unsure bool
 }
 
-func (c *collection) byField(i *store.Instance) [3]field {
-	return [3]field{{c.digests, i.Digest}, {c.patients, i.Patient}, {c.studies, i.Study}}
+func (c *collection) byField(i *store.Instance) [4]field {
+	return [4]field{{c.digests, i.Digest, false}, {c.patients, i.Patient, false}, {c.studies, i.Study, true}, {c.series, i.Series, true}}
 }
 
 func (c *collection) retire(key store.Key) (digest string) {
@@ -192,14 +197,26 @@ func (c *collection) retire(key store.Key) (digest string) {
 
 func (c *collection) label(key store.Key, l store.Label) {
 	c.lastLabel = key
+	c.count(c.labels[l.Instance][l.Task], -1)
 	if l.Removed {
 		delete(c.labels[l.Instance], l.Task)
 		return
 	}
+	c.count(l, 1)
 	if c.labels[l.Instance] == nil {
 		c.labels[l.Instance] = map[string]store.Label{}
 	}
 	c.labels[l.Instance][l.Task] = l
+}
+
+// count adds n to the classes of a label.
+func (c *collection) count(l store.Label, n int) {
+	for _, class := range l.Classes {
+		if c.labelled[l.Task] == nil {
+			c.labelled[l.Task] = map[string]int{}
+		}
+		c.labelled[l.Task][class] += n
+	}
 }
 
 func (c *collection) head() store.Key {
@@ -216,6 +233,9 @@ func (c *collection) description() store.Collection {
 
 // saveMeta stores a changed description. Only the writer calls it.
 func (c *collection) saveMeta(meta store.Collection) error {
+	if err := c.gone(); err != nil {
+		return err
+	}
 	value, err := sealJSON(meta)
 	if err == nil {
 		err = c.catalog.set(collectionKey(c.number), value)
@@ -259,196 +279,4 @@ func (c *collection) gone() error {
 		return fmt.Errorf("collection %s: %w", c.meta.Name, store.ErrCollection)
 	}
 	return nil
-}
-
-// found makes the case of a key. The caller holds the lock.
-func (c *collection) found(key store.Key) store.Case {
-	i := c.rows[key]
-	return store.Case{Key: key, Instance: *i, Labels: maps.Clone(c.labels[i.ID])}
-}
-
-// Instance implements store.Catalog.
-func (l *Catalog) Instance(ctx context.Context, name, id string) (store.Case, error) {
-	c, err := l.collection(ctx, name)
-	if err != nil {
-		return store.Case{}, err
-	}
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	key, ok := c.ids[id]
-	if !ok {
-		return store.Case{}, fmt.Errorf("instance %q in collection %s: %w", id, name, store.ErrInstance)
-	}
-	return c.found(key), nil
-}
-
-// Vector implements store.Catalog.
-func (l *Catalog) Vector(ctx context.Context, name, id string) ([]float32, error) {
-	found, err := l.Instance(ctx, name, id)
-	if err != nil {
-		return nil, err
-	}
-	c, err := l.collection(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	v, ok := c.engine().Vector(uint64(found.Key))
-	if !ok {
-		return nil, fmt.Errorf("instance %q in collection %s: %w", id, name, store.ErrInstance)
-	}
-	return slices.Clone(v), nil
-}
-
-func (c *collection) engine() index.Index {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return c.idx
-}
-
-// WithDigest implements store.Catalog.
-func (l *Catalog) WithDigest(ctx context.Context, name, digest string) ([]store.Case, error) {
-	c, err := l.collection(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	var cases []store.Case
-	for _, key := range c.digests[digest] {
-		cases = append(cases, c.found(key))
-	}
-	return cases, nil
-}
-
-// Excluded implements store.Catalog.
-func (l *Catalog) Excluded(ctx context.Context, name string, e store.Exclude) ([]string, error) {
-	c, err := l.collection(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	var keys []store.Key
-	for _, id := range e.Instances {
-		if key, ok := c.ids[id]; ok {
-			keys = append(keys, key)
-		}
-	}
-	for _, by := range []struct {
-		keys   map[string][]store.Key
-		values []string
-	}{{c.digests, e.Digests}, {c.patients, e.Patients}, {c.studies, e.Studies}} {
-		for _, value := range by.values {
-			keys = append(keys, by.keys[value]...)
-		}
-	}
-	slices.Sort(keys)
-	keys = slices.Compact(keys)
-	ids := make([]string, len(keys))
-	for i, key := range keys {
-		ids[i] = c.rows[key].ID
-	}
-	return ids, nil
-}
-
-// List implements store.Catalog.
-func (l *Catalog) List(ctx context.Context, name string, after store.Key, limit int) ([]store.Case, error) {
-	c, err := l.collection(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	from, found := slices.BinarySearch(c.order, after)
-	if found {
-		from++
-	}
-	var cases []store.Case
-	for _, key := range c.order[from:] {
-		if len(cases) >= limit {
-			break
-		}
-		if c.rows[key] != nil {
-			cases = append(cases, c.found(key))
-		}
-	}
-	return cases, nil
-}
-
-// Log implements store.Catalog.
-func (l *Catalog) Log(ctx context.Context, name string, since store.Key) iter.Seq2[store.Entry, error] {
-	return func(yield func(store.Entry, error) bool) {
-		c, err := l.collection(ctx, name)
-		if err != nil {
-			yield(store.Entry{}, err)
-			return
-		}
-		head, engine := c.head(), c.engine()
-		err = l.each(logKeys(c.number), logKey(c.number, since+1, 0), func(key, value []byte) error {
-			_, k, suffix, err := parseLogKey(key)
-			if err != nil || suffix == vectorSuffix {
-				return err
-			}
-			if err := cmp.Or(ctx.Err(), stopAfter(k, head)); err != nil {
-				return err
-			}
-			e := store.Entry{Key: k}
-			if err := unsealJSON(value, &e); err != nil {
-				return fmt.Errorf("log entry %d: %w", k, err)
-			}
-			if e.Kind == store.KindPut {
-				v, ok := engine.Vector(uint64(k))
-				if !ok {
-					return nil // retired since
-				}
-				e.Vector = v
-			}
-			if !yield(e, nil) {
-				return errStop
-			}
-			return nil
-		})
-		if err != nil && !errors.Is(err, errStop) {
-			yield(store.Entry{}, fmt.Errorf("read log of %s: %w", name, err))
-		}
-	}
-}
-
-var errStop = errors.New("stop")
-
-func stopAfter(k, head store.Key) error {
-	if k > head {
-		return errStop
-	}
-	return nil
-}
-
-// Status implements store.Catalog.
-func (l *Catalog) Status(ctx context.Context, name string) (store.Status, error) {
-	c, err := l.collection(ctx, name)
-	if err != nil {
-		return store.Status{}, err
-	}
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	s := store.Status{
-		Instances: len(c.rows), Patients: len(c.patients),
-		Head: c.last, LabelHead: c.lastLabel,
-		Labelled: map[string]map[string]int{},
-		Engine:   cmp.Or(c.meta.Index.Engine, "exact"),
-	}
-	for _, t := range c.meta.Tasks {
-		s.Labelled[t.Name] = map[string]int{}
-	}
-	for id, tasks := range c.labels {
-		if _, ok := c.ids[id]; !ok {
-			continue
-		}
-		for task, label := range tasks {
-			for _, class := range label.Classes {
-				s.Labelled[task][class]++
-			}
-		}
-	}
-	return s, nil
 }

@@ -8,23 +8,18 @@
 package local
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/dgraph-io/badger/v4"
 
-	"nearcase/index"
 	"nearcase/store"
 )
 
@@ -142,6 +137,9 @@ func (l *Catalog) recover(o Options) error {
 func (l *Catalog) checkFormat() error {
 	value, err := l.read(metaKey("format"))
 	if errors.Is(err, badger.ErrKeyNotFound) {
+		if left, err := os.ReadDir(l.originals.dir); err == nil && len(left) > 0 {
+			return fmt.Errorf("%w: there are originals without a log: restore log/, or choose another directory", store.ErrFormat)
+		}
 		return l.set(metaKey("format"), seal([]byte(strconv.Itoa(format))))
 	}
 	if err != nil {
@@ -167,31 +165,49 @@ func (l *Catalog) loadCollections() error {
 
 // dropOrphans removes what is left of collections whose Drop did not finish.
 func (l *Catalog) dropOrphans() error {
+	last, err := l.lastNumber()
+	if err != nil {
+		return err
+	}
 	known := map[uint32]bool{}
 	for _, c := range l.collections {
 		known[c.number] = true
 	}
-	for number := uint32(1); number <= l.lastNumber(); number++ {
-		if !known[number] {
-			if err := l.db.DropPrefix(logKeys(number)); err != nil {
-				return err
-			}
+	var orphans [][]byte
+	for number := uint32(1); number <= last; number++ {
+		if !known[number] && l.has(logKeys(number)) {
+			orphans = append(orphans, logKeys(number))
 		}
 	}
-	return nil
+	if len(orphans) == 0 {
+		return nil
+	}
+	return l.db.DropPrefix(orphans...)
+}
+
+// has reports whether there is any key with a prefix.
+func (l *Catalog) has(prefix []byte) (found bool) {
+	_ = l.each(prefix, prefix, func(_, _ []byte) error { found = true; return errStop })
+	return found
 }
 
 // lastNumber is the highest collection number ever given.
-func (l *Catalog) lastNumber() uint32 {
+func (l *Catalog) lastNumber() (uint32, error) {
 	value, err := l.read(metaKey("collections"))
+	if errors.Is(err, badger.ErrKeyNotFound) {
+		return 0, nil
+	}
 	if err != nil {
-		return 0
+		return 0, fmt.Errorf("number of collections: %w", err)
 	}
 	payload, err := unseal(value)
-	if err != nil || len(payload) != 4 {
-		return 0
+	if err == nil && len(payload) != 4 {
+		err = store.ErrDamaged
 	}
-	return binary.BigEndian.Uint32(payload)
+	if err != nil {
+		return 0, fmt.Errorf("number of collections: %w", err)
+	}
+	return binary.BigEndian.Uint32(payload), nil
 }
 
 func (l *Catalog) read(key []byte) (value []byte, err error) {
@@ -209,8 +225,14 @@ func (l *Catalog) set(key, value []byte) error {
 	return l.db.Update(func(t *badger.Txn) error { return t.Set(key, value) })
 }
 
-// each calls f for the stored pairs with a prefix, in order, from a key on.
+// each calls f for the stored pairs with a prefix, in order, from a key on. f
+// must not call the catalog.
 func (l *Catalog) each(prefix, from []byte, f func(key, value []byte) error) error {
+	l.closing.RLock()
+	defer l.closing.RUnlock()
+	if l.closed {
+		return store.ErrClosed
+	}
 	return l.db.View(func(t *badger.Txn) error {
 		o := badger.DefaultIteratorOptions
 		o.Prefix = prefix
@@ -224,169 +246,4 @@ func (l *Catalog) each(prefix, from []byte, f func(key, value []byte) error) err
 		}
 		return nil
 	})
-}
-
-// collection returns an open collection by name.
-func (l *Catalog) collection(ctx context.Context, name string) (*collection, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	if c, ok := l.collections[name]; ok {
-		return c, nil
-	}
-	names := make([]string, 0, len(l.collections))
-	for n := range l.collections {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	if len(names) == 0 {
-		return nil, fmt.Errorf("collection %q: %w: there are none yet", name, store.ErrCollection)
-	}
-	return nil, fmt.Errorf("collection %q: %w: there are %s", name, store.ErrCollection, strings.Join(names, ", "))
-}
-
-// Collections implements store.Catalog.
-func (l *Catalog) Collections(ctx context.Context) ([]store.Collection, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	l.mu.RLock()
-	defer l.mu.RUnlock()
-	all := make([]store.Collection, 0, len(l.collections))
-	for _, c := range l.collections {
-		all = append(all, c.description())
-	}
-	slices.SortFunc(all, func(a, b store.Collection) int { return strings.Compare(a.Name, b.Name) })
-	return all, nil
-}
-
-// Collection implements store.Catalog.
-func (l *Catalog) Collection(ctx context.Context, name string) (store.Collection, error) {
-	c, err := l.collection(ctx, name)
-	if err != nil {
-		return store.Collection{}, err
-	}
-	return c.description(), nil
-}
-
-// Create implements store.Catalog.
-func (l *Catalog) Create(ctx context.Context, meta store.Collection) error {
-	if err := meta.Validate(); err != nil {
-		return err
-	}
-	idx, err := newIndex(meta.Index, meta.Dimension)
-	if err != nil {
-		return err
-	}
-	if meta.Created.IsZero() {
-		meta.Created = time.Now().UTC()
-	}
-	c := &collection{catalog: l, meta: meta}
-	c.reset(idx)
-	return l.alone(ctx, func() error { return l.create(c) })
-}
-
-func (l *Catalog) create(c *collection) error {
-	l.mu.RLock()
-	_, exists := l.collections[c.meta.Name]
-	l.mu.RUnlock()
-	if exists {
-		return fmt.Errorf("collection %s: %w", c.meta.Name, store.ErrExists)
-	}
-	c.number = l.lastNumber() + 1
-	value, err := sealJSON(c.meta)
-	if err != nil {
-		return err
-	}
-	err = l.db.Update(func(t *badger.Txn) error {
-		number := seal(binary.BigEndian.AppendUint32(nil, c.number))
-		return errors.Join(t.Set(metaKey("collections"), number), t.Set(collectionKey(c.number), value))
-	})
-	if err != nil {
-		return fmt.Errorf("create collection %s: %w", c.meta.Name, err)
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.collections[c.meta.Name] = c
-	return nil
-}
-
-// Declare implements store.Catalog.
-func (l *Catalog) Declare(ctx context.Context, name string, tasks []store.Task) error {
-	c, err := l.collection(ctx, name)
-	if err != nil {
-		return err
-	}
-	return l.alone(ctx, func() error {
-		meta := c.description()
-		merged, err := store.Merge(meta.Tasks, tasks)
-		if err != nil {
-			return err
-		}
-		meta.Tasks = merged
-		return c.saveMeta(meta)
-	})
-}
-
-// Drop implements store.Catalog.
-func (l *Catalog) Drop(ctx context.Context, name string) error {
-	c, err := l.collection(ctx, name)
-	if err != nil {
-		return err
-	}
-	return l.alone(ctx, func() error { return l.drop(c) })
-}
-
-func (l *Catalog) drop(c *collection) error {
-	err := l.db.Update(func(t *badger.Txn) error { return t.Delete(collectionKey(c.number)) })
-	if err != nil {
-		return fmt.Errorf("drop collection %s: %w", c.meta.Name, err)
-	}
-	l.mu.Lock()
-	delete(l.collections, c.meta.Name)
-	l.mu.Unlock()
-	return errors.Join(c.abandon(), l.db.DropPrefix(logKeys(c.number)))
-}
-
-// Ready implements store.Catalog.
-func (l *Catalog) Ready(ctx context.Context) error {
-	l.closing.RLock()
-	defer l.closing.RUnlock()
-	if l.closed {
-		return store.ErrClosed
-	}
-	if failed := l.failed.Load(); failed != nil {
-		return *failed
-	}
-	return ctx.Err()
-}
-
-// Original implements store.Catalog.
-func (l *Catalog) Original(ctx context.Context, name, id string) (io.ReadCloser, error) {
-	c, err := l.collection(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	found, err := l.Instance(ctx, name, id)
-	if err != nil {
-		return nil, err
-	}
-	if c.original(&found.Instance) == "" {
-		return nil, fmt.Errorf("instance %s: %w", id, store.ErrOriginal)
-	}
-	r, err := l.originals.open(found.Instance.Digest)
-	if err != nil {
-		return nil, fmt.Errorf("instance %s: %w", id, err)
-	}
-	return r, nil
-}
-
-func newIndex(s store.Index, dimension int) (index.Index, error) {
-	idx, err := index.New(index.Spec{Engine: s.Engine, M: s.M, Candidates: s.Candidates}, dimension)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", store.ErrInvalid, err)
-	}
-	return idx, nil
 }

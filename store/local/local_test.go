@@ -108,6 +108,23 @@ func files(t *testing.T, place string) (n int) {
 	return n
 }
 
+func TestOriginalsWithoutALogAreNotSwept(t *testing.T) {
+	place := t.TempDir()
+	l := open(t, place)
+	if err := l.Create(t.Context(), storetest.Collection("a")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Put(t.Context(), "a", storetest.Records(0, 2)); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(l.Close(), os.RemoveAll(filepath.Join(place, "log"))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := local.Open(place, local.Options{}); !errors.Is(err, store.ErrFormat) || files(t, place) != 2 {
+		t.Errorf("Open without the log: got %v and %d originals, want ErrFormat and 2", err, files(t, place))
+	}
+}
+
 // Putting labels and instances from many goroutines shares commits.
 func BenchmarkPut(b *testing.B) {
 	for _, batch := range []int{1, 32} {

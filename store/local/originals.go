@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/singleflight"
 
 	"nearcase/store"
 )
@@ -23,6 +24,8 @@ type originals struct {
 
 	mu   sync.Mutex
 	refs map[string]int // instances and writes under way that need a file
+
+	writing singleflight.Group // by digest
 }
 
 func (o *originals) path(digest string) string {
@@ -64,7 +67,12 @@ func (o *originals) write(records []store.Record) error {
 	group.SetLimit(writers)
 	for _, r := range records {
 		if r.Original != nil {
-			group.Go(func() error { return o.writeFile(r.Instance.Digest, r.Original) })
+			group.Go(func() error {
+				_, err, _ := o.writing.Do(r.Instance.Digest, func() (any, error) {
+					return nil, o.writeFile(r.Instance.Digest, r.Original)
+				})
+				return err
+			})
 		}
 	}
 	return group.Wait()

@@ -1,7 +1,10 @@
 package local
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
@@ -21,32 +24,44 @@ func (l *Catalog) Put(ctx context.Context, name string, records []store.Record) 
 	if meta.DiscardOriginals {
 		records = withoutOriginals(records)
 	}
-	l.keepAll(records)
-	defer l.releaseAll(records)
-	if err := l.originals.write(records); err != nil {
-		return nil, fmt.Errorf("put into %s: %w", name, err)
-	}
 	outcomes := make([]store.Outcome, len(records))
-	var pending sync.WaitGroup
-	for i := range records {
+	accepted := make([]store.Record, 0, len(records))
+	places := make([]*store.Outcome, 0, len(records))
+	for i, r := range records {
 		o := &outcomes[i]
-		r := records[i]
-		o.ID = r.Instance.ID
-		if o.Err = check(meta, &r); o.Err == nil {
-			pending.Add(1)
-			if err := l.submit(ctx, c.put(r, o, pending.Done)); err != nil {
-				o.Err = err
-				pending.Done()
-			}
+		if o.ID, o.Err = r.Instance.ID, check(meta, &r); o.Err == nil {
+			accepted, places = append(accepted, r), append(places, o)
 		}
 	}
-	pending.Wait()
+	if err := l.putAll(ctx, c, accepted, places); err != nil {
+		return nil, fmt.Errorf("put into %s: %w", name, err)
+	}
 	for i := range outcomes {
 		if outcomes[i].Err != nil {
 			outcomes[i].Status = store.Failed
 		}
 	}
 	return outcomes, nil
+}
+
+// putAll writes the originals and then commits the records, telling the
+// outcome of each.
+func (l *Catalog) putAll(ctx context.Context, c *collection, records []store.Record, outcomes []*store.Outcome) error {
+	l.keepAll(records)
+	defer l.releaseAll(records)
+	if err := l.originals.write(records); err != nil {
+		return err
+	}
+	var pending sync.WaitGroup
+	for i, r := range records {
+		pending.Add(1)
+		if err := l.submit(ctx, c.put(r, outcomes[i], pending.Done)); err != nil {
+			outcomes[i].Err = err
+			pending.Done()
+		}
+	}
+	pending.Wait()
+	return nil
 }
 
 func withoutOriginals(records []store.Record) []store.Record {
@@ -67,8 +82,12 @@ func (l *Catalog) keepAll(records []store.Record) {
 }
 
 // releaseAll gives back what keepAll took; a file that stays behind for want of
-// permission is swept at the next start.
+// permission is swept at the next start. After a failed commit the files are
+// left to that too, since only the log can tell whether they are needed.
 func (l *Catalog) releaseAll(records []store.Record) {
+	if l.failed.Load() != nil {
+		return
+	}
 	for _, r := range records {
 		if r.Original != nil {
 			_ = l.originals.release(r.Instance.Digest)
@@ -96,7 +115,21 @@ func check(meta store.Collection, r *store.Record) error {
 	if !(math.Abs(math.Sqrt(square)-1) <= unitTolerance) { // NaN fails too
 		return fmt.Errorf("%w: length %g", store.ErrVector, math.Sqrt(square))
 	}
+	if err := checkOriginal(r); err != nil {
+		return err
+	}
 	return checkLabels(meta, r)
+}
+
+// checkOriginal makes sure that a file will be named by its content.
+func checkOriginal(r *store.Record) error {
+	if r.Original == nil {
+		return nil
+	}
+	if sum := sha256.Sum256(r.Original); hex.EncodeToString(sum[:]) != r.Instance.Digest {
+		return fmt.Errorf("digest %.80q: %w: not the SHA-256 of the original", r.Instance.Digest, store.ErrInvalid)
+	}
+	return nil
 }
 
 func checkLabels(meta store.Collection, r *store.Record) error {
@@ -133,31 +166,46 @@ func (c *collection) put(r store.Record, o *store.Outcome, done func()) *change 
 	}
 }
 
-// planPut decides what a record adds to what is there.
+// planPut decides what a record adds to what is there. Identifiers that the
+// record does not give stay as they are, and unknown ones are filled in.
 func (c *collection) planPut(r store.Record, next store.Key) (entries []store.Entry, key store.Key, status store.PutStatus, err error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if err := c.gone(); err != nil {
 		return nil, 0, "", err
 	}
-	old, exists := c.ids[r.Instance.ID]
-	switch {
-	case exists && c.rows[old].SameAs(r.Instance):
-		key, status = old, store.Unchanged
-	case exists && !r.Replace:
-		return nil, 0, "", fmt.Errorf("instance %s: %w: %s", r.Instance.ID, store.ErrConflict, differs(*c.rows[old], r.Instance))
-	default:
-		key, status = next, store.Created
-		if exists {
+	key, status = next, store.Created
+	retires, exists := c.ids[r.Instance.ID]
+	if exists {
+		old := *c.rows[retires]
+		r.Instance.Patient = cmp.Or(r.Instance.Patient, old.Patient)
+		r.Instance.Study = cmp.Or(r.Instance.Study, old.Study)
+		r.Instance.Series = cmp.Or(r.Instance.Series, old.Series)
+		r.Instance.Name = cmp.Or(r.Instance.Name, old.Name)
+		switch {
+		case old.SameAs(r.Instance):
+			key, status = retires, store.Unchanged
+		case r.Replace || completes(old, r.Instance):
 			status = store.Replaced
+		default:
+			return nil, 0, "", fmt.Errorf("instance %s: %w: %s; replacing it must be asked for", r.Instance.ID, store.ErrConflict, differs(old, r.Instance))
 		}
-		entries = append(entries, c.entry(r, next, old))
+	}
+	if status != store.Unchanged {
+		entries = append(entries, c.entry(r, next, retires))
 	}
 	labels := c.news(r.Labels, next+store.Key(len(entries)))
 	if status == store.Unchanged && len(labels) > 0 {
 		status = store.Updated
 	}
 	return append(entries, labels...), key, status, nil
+}
+
+// completes reports whether an instance only adds identifiers to the same
+// image.
+func completes(old, new store.Instance) bool {
+	fits := func(old, new string) bool { return old == "" || old == new }
+	return old.Digest == new.Digest && fits(old.Patient, new.Patient) && fits(old.Study, new.Study) && fits(old.Series, new.Series)
 }
 
 // entry makes the log entry of a record, which owns its vector from then on.
@@ -171,10 +219,17 @@ func (c *collection) entry(r store.Record, key, retires store.Key) store.Entry {
 
 // news makes entries of the labels that say something not said already.
 func (c *collection) news(labels []store.Label, next store.Key) []store.Entry {
+	type place struct{ instance, task string }
+	planned := map[place]store.Label{}
 	var entries []store.Entry
 	for _, l := range labels {
+		at := place{l.Instance, l.Task}
 		current, ok := c.labels[l.Instance][l.Task]
-		if l.Says(current) || (l.Removed && !ok) {
+		if p, again := planned[at]; again {
+			current, ok = p, !p.Removed
+		}
+		planned[at] = l
+		if (ok && l.Says(current)) || (l.Removed && !ok) {
 			continue
 		}
 		if l.Time.IsZero() {
@@ -199,18 +254,24 @@ func differs(old, new store.Instance) string {
 	return "the same image is stored in another series"
 }
 
+// maxLabels bounds one call of Label, which is one commit.
+const maxLabels = 10_000
+
 // Label implements store.Catalog.
 func (l *Catalog) Label(ctx context.Context, name string, labels []store.Label) (store.Key, error) {
 	c, err := l.collection(ctx, name)
 	if err != nil {
 		return 0, err
 	}
+	if len(labels) > maxLabels {
+		return 0, fmt.Errorf("%d labels: %w: at most %d in one call", len(labels), store.ErrInvalid, maxLabels)
+	}
 	meta := c.description()
 	checked := make([]store.Label, len(labels))
 	touches := make([]string, len(labels))
 	for i, label := range labels {
 		if checked[i], err = meta.CheckLabel(label); err != nil {
-			return 0, fmt.Errorf("label %d, instance %s: %w", i, label.Instance, err)
+			return 0, fmt.Errorf("label %d, instance %s: %w", i+1, label.Instance, err)
 		}
 		touches[i] = label.Instance
 	}

@@ -44,10 +44,10 @@ func search(idx index.Index, q store.Query, accept func(uint64) bool) ([]index.N
 
 // accept says which keys may answer a query. The caller holds the lock.
 func (c *collection) accept(q store.Query) func(uint64) bool {
-	exclude := q.Exclude.Set()
+	excluded := c.excluded(q.Exclude)
 	return func(key uint64) bool {
 		i, ok := c.rows[store.Key(key)]
-		if !ok || exclude.Has(i) {
+		if !ok || excluded[store.Key(key)] {
 			return false
 		}
 		if q.Labelled == "" {

@@ -1,0 +1,197 @@
+package local
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"nearcase/index"
+	"nearcase/store"
+)
+
+// collection returns an open collection by name.
+func (l *Catalog) collection(ctx context.Context, name string) (*collection, error) {
+	if err := l.open(ctx); err != nil {
+		return nil, err
+	}
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	if c, ok := l.collections[name]; ok {
+		return c, nil
+	}
+	names := make([]string, 0, len(l.collections))
+	for n := range l.collections {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	if len(names) == 0 {
+		return nil, fmt.Errorf("collection %q: %w: there are none yet", name, store.ErrCollection)
+	}
+	return nil, fmt.Errorf("collection %q: %w: there are %s", name, store.ErrCollection, strings.Join(names, ", "))
+}
+
+// Collections implements store.Catalog.
+func (l *Catalog) Collections(ctx context.Context) ([]store.Collection, error) {
+	if err := l.open(ctx); err != nil {
+		return nil, err
+	}
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	all := make([]store.Collection, 0, len(l.collections))
+	for _, c := range l.collections {
+		all = append(all, c.description())
+	}
+	slices.SortFunc(all, func(a, b store.Collection) int { return strings.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+// Collection implements store.Catalog.
+func (l *Catalog) Collection(ctx context.Context, name string) (store.Collection, error) {
+	c, err := l.collection(ctx, name)
+	if err != nil {
+		return store.Collection{}, err
+	}
+	return c.description(), nil
+}
+
+// Create implements store.Catalog.
+func (l *Catalog) Create(ctx context.Context, meta store.Collection) error {
+	if err := meta.Validate(); err != nil {
+		return err
+	}
+	idx, err := newIndex(meta.Index, meta.Dimension)
+	if err != nil {
+		return err
+	}
+	if meta.Created.IsZero() {
+		meta.Created = time.Now().UTC()
+	}
+	c := &collection{catalog: l, meta: meta}
+	c.reset(idx)
+	return l.alone(ctx, func() error { return l.create(c) })
+}
+
+func (l *Catalog) create(c *collection) error {
+	l.mu.RLock()
+	_, exists := l.collections[c.meta.Name]
+	l.mu.RUnlock()
+	if exists {
+		return fmt.Errorf("collection %s: %w", c.meta.Name, store.ErrExists)
+	}
+	last, err := l.lastNumber()
+	if err != nil {
+		return err
+	}
+	c.number = last + 1
+	value, err := sealJSON(c.meta)
+	if err != nil {
+		return err
+	}
+	err = l.db.Update(func(t *badger.Txn) error {
+		number := seal(binary.BigEndian.AppendUint32(nil, c.number))
+		return errors.Join(t.Set(metaKey("collections"), number), t.Set(collectionKey(c.number), value))
+	})
+	if err != nil {
+		return fmt.Errorf("create collection %s: %w", c.meta.Name, err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.collections[c.meta.Name] = c
+	return nil
+}
+
+// Declare implements store.Catalog.
+func (l *Catalog) Declare(ctx context.Context, name string, tasks []store.Task) error {
+	c, err := l.collection(ctx, name)
+	if err != nil {
+		return err
+	}
+	return l.alone(ctx, func() error {
+		meta := c.description()
+		merged, err := store.Merge(meta.Tasks, tasks)
+		if err != nil {
+			return err
+		}
+		meta.Tasks = merged
+		return c.saveMeta(meta)
+	})
+}
+
+// Drop implements store.Catalog.
+func (l *Catalog) Drop(ctx context.Context, name string) error {
+	c, err := l.collection(ctx, name)
+	if err != nil {
+		return err
+	}
+	return l.alone(ctx, func() error { return l.drop(c) })
+}
+
+func (l *Catalog) drop(c *collection) error {
+	if err := c.gone(); err != nil {
+		return err
+	}
+	err := l.db.Update(func(t *badger.Txn) error { return t.Delete(collectionKey(c.number)) })
+	if err != nil {
+		return fmt.Errorf("drop collection %s: %w", c.meta.Name, err)
+	}
+	l.mu.Lock()
+	delete(l.collections, c.meta.Name)
+	l.mu.Unlock()
+	return errors.Join(c.abandon(), l.db.DropPrefix(logKeys(c.number)))
+}
+
+// open reports why calls cannot be answered, if they cannot.
+func (l *Catalog) open(ctx context.Context) error {
+	l.closing.RLock()
+	defer l.closing.RUnlock()
+	if l.closed {
+		return store.ErrClosed
+	}
+	return ctx.Err()
+}
+
+// Ready implements store.Catalog.
+func (l *Catalog) Ready(ctx context.Context) error {
+	if err := l.open(ctx); err != nil {
+		return err
+	}
+	if failed := l.failed.Load(); failed != nil {
+		return *failed
+	}
+	return nil
+}
+
+// Original implements store.Catalog.
+func (l *Catalog) Original(ctx context.Context, name, id string) (io.ReadCloser, error) {
+	c, err := l.collection(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	found, err := l.Instance(ctx, name, id)
+	if err != nil {
+		return nil, err
+	}
+	if c.original(&found.Instance) == "" {
+		return nil, fmt.Errorf("instance %s: %w", id, store.ErrOriginal)
+	}
+	r, err := l.originals.open(found.Instance.Digest)
+	if err != nil {
+		return nil, fmt.Errorf("instance %s: %w", id, err)
+	}
+	return r, nil
+}
+
+func newIndex(s store.Index, dimension int) (index.Index, error) {
+	idx, err := index.New(index.Spec{Engine: s.Engine, M: s.M, Candidates: s.Candidates}, dimension)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", store.ErrInvalid, err)
+	}
+	return idx, nil
+}
