@@ -96,6 +96,8 @@ func openBadger(dir string) (*badger.DB, error) {
 		WithDetectConflicts(false).   // one writer, nothing to detect
 		WithLogger(nil).              //
 		WithCompression(0).           // vectors do not compress
+		WithMemTableSize(32 << 20).   // two of them, not five of 64 MiB
+		WithNumMemtables(2).          //
 		WithBlockCacheSize(16 << 20). //
 		WithMetricsEnabled(false)
 	db, err := badger.Open(o)
