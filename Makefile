@@ -57,7 +57,7 @@ cross:
 		CGO_ENABLED=1 GOOS=linux GOARCH=arm64 CC=$(CROSS_CC) $(GO) build -o /dev/null ./cmd/nearcase; \
 	else \
 		echo "no $(CROSS_CC) (Debian: gcc-aarch64-linux-gnu libc6-dev-arm64-cross): cross-compile the packages without C for linux/arm64"; \
-		CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build ./api ./embed/... ./index/... ./probe/... ./store/...; \
+		CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build ./api/... ./embed ./embed/jpeg ./embed/scatter ./index/... ./probe/... ./store/...; \
 	fi
 
 format:
