@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -159,12 +158,34 @@ func (v *evaluation) load(ctx context.Context) error {
 	if len(v.cases) == 0 {
 		return fmt.Errorf("task %s: %w: no instance has one", v.task.Name, ErrNotEnough)
 	}
-	families := store.Families(all)
+	names := familyNames(all)
 	v.groups = make([]string, len(v.cases))
 	for i, at := range labelled {
-		v.groups[i] = strconv.Itoa(families[at])
+		v.groups[i] = names[at]
 	}
 	return nil
+}
+
+// familyNames names each instance's family after the smallest patient in it,
+// or the smallest ID if none is known, so that the folds do not depend on the
+// order in which instances were stored.
+func familyNames(all []store.Instance) []string {
+	families := store.Families(all)
+	smallest := map[int]string{}
+	for n, i := range all {
+		name := "instance " + i.ID
+		if i.Patient != "" {
+			name = "a patient " + i.Patient // before instances
+		}
+		if have, ok := smallest[families[n]]; !ok || name < have {
+			smallest[families[n]] = name
+		}
+	}
+	names := make([]string, len(all))
+	for n := range all {
+		names[n] = smallest[families[n]]
+	}
+	return names
 }
 
 // truth of a case: the classes of its label.

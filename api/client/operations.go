@@ -11,6 +11,12 @@ import (
 	"nearcase/store"
 )
 
+// Version names what the server is made of: its version, commit, platform and
+// runtime.
+func (c *Client) Version(ctx context.Context) (map[string]string, error) {
+	return ask[map[string]string](ctx, c, request{method: http.MethodGet, path: []string{"version"}})
+}
+
 // ListModels describes the models that the server can use.
 func (c *Client) ListModels(ctx context.Context) ([]api.ModelInfo, error) {
 	answer, err := ask[struct{ Models []api.ModelInfo }](ctx, c, request{method: http.MethodGet, path: []string{"v1", "models"}})

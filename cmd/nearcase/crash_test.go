@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"path/filepath"
@@ -179,7 +178,11 @@ func labelUntilKilled(t *testing.T, data string, round int, want map[string]stri
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	c, kill := startServer(ctx, t, data)
+	url, kill := startServer(ctx, t, data)
+	c, err := client.New(url)
+	if err != nil {
+		t.Fatal(err)
+	}
 	page, err := c.List(ctx, "default", 0, 100)
 	if err != nil {
 		t.Fatal(err)
@@ -204,9 +207,9 @@ func labelUntilKilled(t *testing.T, data string, round int, want map[string]stri
 
 // startServer starts a server in a process of its own on a free port. kill
 // returns when the process has ended.
-func startServer(ctx context.Context, t *testing.T, data string, args ...string) (c *client.Client, kill func()) {
+func startServer(ctx context.Context, t *testing.T, data string) (url string, kill func()) {
 	t.Helper()
-	p := program(ctx, t, append([]string{"--data", data, "serve", "--listen", "127.0.0.1:0"}, args...)...)
+	p := program(ctx, t, "--data", data, "serve", "--listen", "127.0.0.1:0")
 	stderr, err := p.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -224,12 +227,9 @@ func startServer(ctx context.Context, t *testing.T, data string, args ...string)
 		if _, after, ok := strings.Cut(s.Text(), "url="); ok {
 			url, _, _ := strings.Cut(after, " ")
 			go io.Copy(io.Discard, stderr)
-			if c, err = client.New(url); err != nil {
-				t.Fatal(err)
-			}
-			return c, kill
+			return url, kill
 		}
 	}
-	t.Fatal(fmt.Errorf("the server did not start: %v", s.Err()))
-	return nil, nil
+	t.Fatalf("the server did not start: %v", s.Err())
+	return "", nil
 }

@@ -60,5 +60,7 @@ func serve(ctx context.Context, c config, service *api.Service, stderr io.Writer
 	if ready != nil {
 		ready(url)
 	}
-	return server.Serve(ctx, listener)
+	err = server.Serve(ctx, listener)
+	logger.Info("stopped")
+	return err
 }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"io"
 	"runtime"
 	"runtime/debug"
 
+	"nearcase/api/client"
 	"nearcase/embed/onnx"
 )
 
@@ -39,8 +41,26 @@ func currentVersions() versions {
 
 type versionCommand struct{}
 
-func (versionCommand) Run(s *session) error {
+func (versionCommand) Help() string {
+	return `With --server the versions are the server's.
+
+  nearcase version --json`
+}
+
+func (versionCommand) Run(ctx context.Context, s *session) error {
 	v := currentVersions()
+	if s.Server != "" {
+		c, err := client.New(s.Server)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		named, err := c.Version(ctx)
+		if err != nil {
+			return err
+		}
+		v = versions{named["version"], named["commit"], named["go"], named["platform"], named["onnxruntime"]}
+	}
 	return s.print(v, func(w io.Writer) {
 		t := table(w)
 		t.row("nearcase", v.Version)

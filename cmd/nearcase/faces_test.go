@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"nearcase/api"
+)
+
+// What is asked through a server has the answer of the data directory: the
+// same commands, once with --data and once with --server.
+func TestBothFacesAnswerAlike(t *testing.T) {
+	labels := phantoms(t, 12)
+	byData, served := filepath.Join(t.TempDir(), "data"), filepath.Join(t.TempDir(), "served")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	url, kill := startServer(ctx, t, served)
+	image := file(t, "x.png", onePhantom())
+	for _, args := range [][]string{
+		{"collections", "create", "c", "--task", "view=ap|pa"},
+		{"ingest", "-c", "c", labels},
+		{"similar", "-c", "c", "--json", image},
+		{"classify", "-c", "c", "--json", image},
+		{"label", "-c", "c", "ID", "view=pa", "finding=haze"},
+		{"label", "-c", "c", "ID", "finding=odd", "--new-classes"},
+		{"classify", "-c", "c", "--json", image},
+		{"label", "-c", "c", "--remove", "ID", "finding"},
+		{"evaluate", "-c", "c", "--json", "--task", "finding"},
+		{"reindex", "-c", "c", "--engine", "coder"},
+		{"collections", "show", "c", "--json"},
+		{"collections"},
+		{"models"},
+		{"version", "--json"},
+		{"collections", "drop", "c", "--confirm", "c"},
+	} {
+		want := stable(t, succeed(t, on("--data", byData, args, firstIn(t, byData))...))
+		got := stable(t, succeed(t, on("--server", url, args, firstIn(t, byData))...))
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("nearcase %s (-data +server):\n%s", strings.Join(args, " "), diff)
+		}
+	}
+	kill()
+}
+
+// on completes a command line; ID stands for a stored instance.
+func on(flag, place string, args []string, id string) []string {
+	all := []string{flag, place}
+	for _, a := range args {
+		if a == "ID" {
+			a = id
+		}
+		all = append(all, a)
+	}
+	return all
+}
+
+// firstIn returns the ID of an instance of collection c, or "".
+func firstIn(t *testing.T, data string) string {
+	t.Helper()
+	code, out, _ := nearcase(t, "--data", data, "similar", "-c", "c", "--json", "-k", "1", file(t, "y.png", onePhantom()))
+	var answer api.Similar
+	if code != 0 || json.Unmarshal([]byte(out), &answer) != nil || len(answer.Cases) == 0 {
+		return ""
+	}
+	return answer.Cases[0].ID
+}
+
+// stable leaves out what differs from run to run: times.
+func stable(t *testing.T, out string) string {
+	t.Helper()
+	var lines []string
+	for l := range strings.Lines(out) {
+		if strings.Contains(l, `"created"`) || strings.Contains(l, "created   ") {
+			continue
+		}
+		if before, _, ok := strings.Cut(l, " in "); ok {
+			l = before
+		}
+		lines = append(lines, strings.TrimSpace(l))
+	}
+	return strings.Join(lines, "\n")
+}
