@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"nearcase/api"
+	"nearcase/api/apitest"
 	"nearcase/api/client"
 	"nearcase/api/problem"
 	"nearcase/api/rest"
@@ -68,7 +69,7 @@ func same[T any](t *testing.T, what string, c, s operations, ask func(operations
 }
 
 func TestAClientGivesTheAnswersOfTheService(t *testing.T) {
-	s := newService(t, openQuadrants)
+	s := newService(t, apitest.OpenModel)
 	c := serve(t, s, rest.Options{})
 	ctx := t.Context()
 	made, err := c.Create(ctx, api.NewCollection{
@@ -137,7 +138,7 @@ func TestAClientGivesTheAnswersOfTheService(t *testing.T) {
 }
 
 func TestAnErrorOverHTTPIsTheServicesOwn(t *testing.T) {
-	s := newService(t, openQuadrants)
+	s := newService(t, apitest.OpenModel)
 	c := serve(t, s, rest.Options{})
 	ctx := t.Context()
 	tasks := []store.Task{{Name: "finding", Classes: []string{"dark", "light"}}}
@@ -202,7 +203,7 @@ func TestAnErrorOverHTTPIsTheServicesOwn(t *testing.T) {
 }
 
 func TestImagesThatFailAreYieldedInTheirPlace(t *testing.T) {
-	s := newService(t, openQuadrants)
+	s := newService(t, apitest.OpenModel)
 	c := serve(t, s, rest.Options{})
 	unreadable := errors.New("cannot be read")
 	images := func(yield func(api.Image) bool) {
@@ -243,7 +244,7 @@ func TestImagesThatFailAreYieldedInTheirPlace(t *testing.T) {
 
 // Repeats gives the same instances however many requests the images take.
 func TestRepeatsAreNumberedAcrossRequests(t *testing.T) {
-	s := newService(t, openQuadrants)
+	s := newService(t, apitest.OpenModel)
 	c := serve(t, s, rest.Options{})
 	images := func(yield func(api.Image) bool) {
 		for i := range 100 {
@@ -266,7 +267,7 @@ func TestRepeatsAreNumberedAcrossRequests(t *testing.T) {
 }
 
 func TestIngestIntoNoCollectionIsOneError(t *testing.T) {
-	c := serve(t, newService(t, openQuadrants), rest.Options{})
+	c := serve(t, newService(t, apitest.OpenModel), rest.Options{})
 	var items, errs int
 	for _, err := range c.Ingest(t.Context(), "none", pictures(t, 100), api.IngestOptions{}) {
 		if err == nil {
@@ -283,7 +284,7 @@ func TestIngestIntoNoCollectionIsOneError(t *testing.T) {
 // The refusal of a body that is larger than what buffers hold is heard, though
 // the server does not read the body.
 func TestTheRefusalOfALargeBodyIsHeard(t *testing.T) {
-	c := serve(t, newService(t, openQuadrants), rest.Options{MaxBody: 6 << 20})
+	c := serve(t, newService(t, apitest.OpenModel), rest.Options{MaxBody: 6 << 20})
 	large := func(yield func(api.Image) bool) {
 		yield(api.Image{Read: content(make([]byte, 5<<20))})
 	}
@@ -305,7 +306,7 @@ func TestTheRefusalOfALargeBodyIsHeard(t *testing.T) {
 }
 
 func TestALimitOfTheServerEndsAnIngest(t *testing.T) {
-	s := newService(t, openQuadrants)
+	s := newService(t, apitest.OpenModel)
 	c := serve(t, s, rest.Options{MaxFiles: 5})
 	if _, err := c.Create(t.Context(), api.NewCollection{Name: "cases", Model: "quadrants", Tasks: []store.Task{{Name: "finding", Classes: []string{"dark", "light"}}}}); err != nil {
 		t.Fatal(err)
@@ -323,7 +324,7 @@ func TestALimitOfTheServerEndsAnIngest(t *testing.T) {
 }
 
 func TestAnIngestMayBeLeft(t *testing.T) {
-	s := newService(t, openQuadrants)
+	s := newService(t, apitest.OpenModel)
 	c := serve(t, s, rest.Options{})
 	if _, err := c.Create(t.Context(), api.NewCollection{Name: "cases", Model: "quadrants", Tasks: []store.Task{{Name: "finding", Classes: []string{"dark", "light"}}}}); err != nil {
 		t.Fatal(err)
@@ -410,7 +411,7 @@ func TestAddressesThatAreNoneAreRefused(t *testing.T) {
 }
 
 func TestAServerMayBeUnderAPath(t *testing.T) {
-	s := newService(t, openQuadrants)
+	s := newService(t, apitest.OpenModel)
 	server := httptest.NewServer(http.StripPrefix("/cases", rest.New(s, rest.Options{})))
 	defer server.Close()
 	c, err := client.New(server.URL + "/cases/")
@@ -424,7 +425,7 @@ func TestAServerMayBeUnderAPath(t *testing.T) {
 }
 
 func TestAnEmptyNameIsNotAskedFor(t *testing.T) {
-	c := serve(t, newService(t, openQuadrants), rest.Options{})
+	c := serve(t, newService(t, apitest.OpenModel), rest.Options{})
 	if _, err := c.Instance(t.Context(), "cases", ""); !errors.Is(err, store.ErrInvalid) {
 		t.Errorf("Instance without an ID: got %v, want ErrInvalid", err)
 	}

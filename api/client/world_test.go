@@ -10,12 +10,12 @@ import (
 	"iter"
 	"math/rand/v2"
 	"net"
-	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
 
 	"nearcase/api"
+	"nearcase/api/apitest"
 	"nearcase/api/client"
 	"nearcase/api/rest"
 	"nearcase/embed"
@@ -24,42 +24,13 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// quadrants is a network for tests of the protocol: the mean of each channel
-// over each quarter of its 8 x 8 input.
-type quadrants struct{}
-
-func (quadrants) Run(_ context.Context, batch []float32, n int) ([]float32, []int, error) {
-	const side, dimension = 8, 12
-	out := make([]float32, n*dimension)
-	for i, v := range batch {
-		at, in := i/(3*side*side), i%(3*side*side)
-		c, y, x := in/(side*side), in/side%side, in%side
-		out[at*dimension+4*c+2*(2*y/side)+2*x/side] += v
-	}
-	return out, []int{n, dimension}, nil
-}
-
-func (quadrants) Close() error { return nil }
-
-func openQuadrants(name string) (*embed.Model, error) {
-	if name != "quadrants" {
-		return nil, fmt.Errorf("%w: there is quadrants", api.ErrModel)
-	}
-	return embed.NewModel(embed.Manifest{
-		Name: name, Input: "image", Output: "means", Dimension: 12,
-		Resize: embed.Resize{Mode: embed.Fixed, Size: 8, Interpolation: embed.Bilinear},
-		Mean:   [3]float64{.5, .5, .5}, Std: [3]float64{.5, .5, .5},
-	}, strings.Repeat("0", 64), quadrants{})
-}
-
 func newService(t testing.TB, openModel func(string) (*embed.Model, error)) *api.Service {
 	t.Helper()
 	catalog, err := local.Open(t.TempDir(), local.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	models := func() ([]api.ModelInfo, error) { return []api.ModelInfo{{Name: "quadrants", Dimension: 12}}, nil }
-	s := api.New(api.Options{Catalog: catalog, OpenModel: openModel, Models: models, Workers: 2})
+	s := api.New(api.Options{Catalog: catalog, OpenModel: openModel, Models: apitest.Models, Workers: 2})
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)

@@ -22,45 +22,13 @@ import (
 	"go.uber.org/goleak"
 
 	"nearcase/api"
+	"nearcase/api/apitest"
 	"nearcase/api/problem"
 	"nearcase/api/rest"
-	"nearcase/embed"
 	"nearcase/store/local"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// quadrants is a network for tests of the protocol: the mean of each channel
-// over each quarter of its 8 x 8 input.
-type quadrants struct{}
-
-func (quadrants) Run(_ context.Context, batch []float32, n int) ([]float32, []int, error) {
-	const side, dimension = 8, 12
-	out := make([]float32, n*dimension)
-	for i, v := range batch {
-		at, in := i/(3*side*side), i%(3*side*side)
-		c, y, x := in/(side*side), in/side%side, in%side
-		out[at*dimension+4*c+2*(2*y/side)+2*x/side] += v
-	}
-	return out, []int{n, dimension}, nil
-}
-
-func (quadrants) Close() error { return nil }
-
-func openQuadrants(name string) (*embed.Model, error) {
-	if name != "quadrants" {
-		return nil, fmt.Errorf("%w: there is quadrants", api.ErrModel)
-	}
-	return embed.NewModel(embed.Manifest{
-		Name: name, Input: "image", Output: "means", Dimension: 12,
-		Resize: embed.Resize{Mode: embed.Fixed, Size: 8, Interpolation: embed.Bilinear},
-		Mean:   [3]float64{.5, .5, .5}, Std: [3]float64{.5, .5, .5},
-	}, strings.Repeat("0", 64), quadrants{})
-}
-
-func listQuadrants() ([]api.ModelInfo, error) {
-	return []api.ModelInfo{{Name: "quadrants", Dimension: 12}}, nil
-}
 
 // world is a server on a real listener, over a real store.
 type world struct {
@@ -101,10 +69,10 @@ func newService(t testing.TB, o api.Options) (*api.Service, *local.Catalog) {
 	}
 	o.Catalog, o.Workers = catalog, 2
 	if o.OpenModel == nil {
-		o.OpenModel = openQuadrants
+		o.OpenModel = apitest.OpenModel
 	}
 	if o.Models == nil {
-		o.Models = listQuadrants
+		o.Models = apitest.Models
 	}
 	s := api.New(o)
 	t.Cleanup(func() {

@@ -17,6 +17,7 @@ var (
 		"cmd/nearcase":         {"api", "api/client", "api/rest", "cmd/nearcase/phantom", "embed", "embed/onnx", "embed/scatter", "probe", "probe/eval", "store", "store/local"},
 		"cmd/nearcase/phantom": {},
 		"api":                  {"embed", "probe", "probe/eval", "store"},
+		"api/apitest":          {"api", "embed"},
 		"api/rest":             {"api", "api/problem", "store"},
 		"api/client":           {"api", "api/problem", "store"},
 		"api/problem":          {"api", "embed", "probe", "probe/eval", "store"},
