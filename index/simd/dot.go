@@ -1,6 +1,3 @@
-// Package simd holds the distance kernels of package index. Every kernel of a
-// function returns the same bits on every machine, so that an index ranks the
-// same way wherever it runs and whichever path computed a score.
 package simd
 
 // Dot returns the inner product of a and b, which must have the same length.
@@ -17,10 +14,18 @@ package simd
 //     l[i] += l[i+4] for i < 4, l[i] += l[i+2] for i < 2, and l[0] + l[1].
 //
 // The error against the real number is at most (n/16 + 6) · 2⁻²⁴ · Σ|a[i]·b[i]|
-// while nothing over- or underflows. Dot of no elements is 0. It panics, as
-// indexing does, where b is shorter than a; a longer b is cut.
+// while nothing over- or underflows. Dot of no elements is 0. A result that is
+// NaN is so under every kernel; its sign and payload are not fixed. Dot panics
+// where b is shorter than a; a longer b is cut.
 func Dot(a, b []float32) float32 {
-	b = b[:len(a)]
+	if len(b) < len(a) {
+		panic("simd: the second vector of a product is shorter")
+	}
+	return dot(a, b[:len(a)])
+}
+
+// dotPortable is Dot in Go, for vectors of one length.
+func dotPortable(a, b []float32) float32 {
 	low, high := lanes(a, b), [8]float32{}
 	if len(a) > 8 {
 		high = lanes(a[8:], b[8:])
