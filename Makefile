@@ -16,7 +16,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 # found without being named.
 with-library = NEARCASE_ONNXRUNTIME="$${NEARCASE_ONNXRUNTIME:-$$(test -e $(LIBRARY) && echo $(LIBRARY))}"
 
-.PHONY: run setup build test test-short race fuzz fuzz-short check format vet staticcheck imports tidy cross bench bench-accuracy clean
+.PHONY: run setup build test test-short race fuzz fuzz-short check format vet staticcheck imports tidy cross bench bench-accuracy bench-index clean
 
 run: build
 	$(BIN)/nearcase demo $(ARGS)
@@ -84,6 +84,12 @@ bench: setup
 # minutes on two cores).
 bench-accuracy: build
 	.ci/accuracy
+
+# bench-index compares the index engines with hnswlib, FAISS and usearch and
+# writes docs/benchmarks/index.md: make bench-index N=100000 D=512 (over an hour
+# on two cores), or make bench-index QUICK=1, which writes to bin/benchmarks.
+bench-index:
+	N='$(N)' D='$(D)' QUICK='$(QUICK)' SCALE='$(SCALE)' OUT='$(OUT)' ARGS="$(ARGS)" .ci/bench-index
 
 clean:
 	rm -rf $(BIN)

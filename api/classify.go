@@ -80,6 +80,9 @@ type Counts struct {
 // labels. Labels acknowledged before the call are known to the answer; those
 // of the query's own patient take no part in it.
 func (s *Service) Classify(ctx context.Context, collection string, q Query) (Classification, error) {
+	if q.Labelled != "" || len(q.Classes) > 0 {
+		return Classification{}, fmt.Errorf("%w: labelled and classes are for similar; tasks says what to classify for", ErrQuery)
+	}
 	u, err := s.resolve(ctx, collection, q)
 	if err != nil {
 		return Classification{}, err
@@ -138,7 +141,8 @@ func (s *Service) askNeighbours(ctx context.Context, u question, q Query, a *Tas
 	if err != nil {
 		return err
 	}
-	cases, err := s.neighbours(ctx, u, q, a.Task)
+	q.Labelled = a.Task
+	cases, err := s.neighbours(ctx, u, q)
 	if err != nil {
 		return err
 	}

@@ -14,10 +14,11 @@ type NewCollection struct {
 	Name  string `json:"name"`
 	Model string `json:"model"`
 	// Fingerprint, if given, must be the model's.
-	Fingerprint      string       `json:"fingerprint,omitempty"`
-	Tasks            []store.Task `json:"tasks,omitempty"`
-	Index            store.Index  `json:"index,omitzero"`
-	DiscardOriginals bool         `json:"discard_originals,omitempty"`
+	Fingerprint string       `json:"fingerprint,omitempty"`
+	Tasks       []store.Task `json:"tasks,omitempty"`
+	// Index, if left out, is the service's default.
+	Index            store.Index `json:"index,omitzero"`
+	DiscardOriginals bool        `json:"discard_originals,omitempty"`
 }
 
 // Collection is a collection with what it holds.
@@ -42,7 +43,7 @@ func (s *Service) Create(ctx context.Context, n NewCollection) (Collection, erro
 	}
 	err = s.Catalog.Create(ctx, store.Collection{
 		Name: n.Name, Model: n.Model, Fingerprint: m.Fingerprint(), Dimension: m.Dimension(),
-		Tasks: tasks, Index: n.Index, DiscardOriginals: n.DiscardOriginals,
+		Tasks: tasks, Index: cmp.Or(n.Index, s.Index), DiscardOriginals: n.DiscardOriginals,
 	})
 	if err != nil {
 		return Collection{}, err
@@ -153,8 +154,9 @@ func (s *Service) Delete(ctx context.Context, collection, id string) error {
 	return s.Catalog.Delete(ctx, collection, id)
 }
 
-// Reindex rebuilds a collection's index while the old one serves.
-func (s *Service) Reindex(ctx context.Context, collection string, to store.Index, progress func(done, total int)) (store.Reindexed, error) {
+// Reindex rebuilds a collection's index while the old one serves, which stays
+// if the new one finds less than it must: store.ErrRecall.
+func (s *Service) Reindex(ctx context.Context, collection string, to store.Reindexing, progress func(done, total int)) (store.Reindexed, error) {
 	return s.Catalog.Reindex(ctx, collection, to, progress)
 }
 

@@ -25,7 +25,7 @@ func TestNothingOfTheQuerysPatientAnswers(t *testing.T) {
 		records := drawRecords(rt, fingerprint)
 		put(t, catalog, records...)
 		if rapid.Bool().Draw(rt, "coder") {
-			if _, err := s.Reindex(t.Context(), "c", store.Index{Engine: "coder"}, nil); err != nil {
+			if _, err := s.Reindex(t.Context(), "c", store.Reindexing{Index: store.Index{Engine: "coder"}}, nil); err != nil {
 				rt.Fatal(err)
 			}
 		}

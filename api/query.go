@@ -35,6 +35,13 @@ type Query struct {
 	// answer, and their labels into the votes and the probe. The query's own
 	// image is still left out.
 	SamePatient bool `json:"same_patient,omitempty"`
+	// OnePerPatient lets only the nearest case of each patient answer; cases of
+	// unknown patients count by their study.
+	OnePerPatient bool `json:"one_per_patient,omitempty"`
+	// Labelled asks Similar for cases with a label for this task, and Classes for
+	// those whose label has one of these classes. Classify knows by itself.
+	Labelled string   `json:"labelled,omitempty"`
+	Classes  []string `json:"classes,omitempty"`
 	// Tasks to classify for; none means all that have labels.
 	Tasks []string `json:"tasks,omitempty"`
 }
@@ -100,7 +107,7 @@ func (s *Service) Similar(ctx context.Context, collection string, q Query) (Simi
 	if err != nil {
 		return Similar{}, err
 	}
-	cases, err := s.neighbours(ctx, u, q, "")
+	cases, err := s.neighbours(ctx, u, q)
 	if err != nil {
 		return Similar{}, err
 	}
@@ -129,11 +136,11 @@ func (s *Service) provenance(ctx context.Context, c store.Collection) (Provenanc
 	return Provenance{c.Name, c.Model, c.Fingerprint, status.Engine, status.Head}, err
 }
 
-// neighbours returns the best cases for a question that score high enough,
-// those labelled for a task if one is named.
-func (s *Service) neighbours(ctx context.Context, u question, q Query, task string) ([]store.Case, error) {
+// neighbours returns the best cases for a question that score high enough.
+func (s *Service) neighbours(ctx context.Context, u question, q Query) ([]store.Case, error) {
 	cases, err := s.Catalog.Search(ctx, u.collection.Name, store.Query{
-		Vector: u.vector, K: cmp.Or(q.K, s.Neighbours), Labelled: task, Exclude: u.exclude, Exact: q.Exact,
+		Vector: u.vector, K: cmp.Or(q.K, s.Neighbours), Labelled: q.Labelled, Classes: q.Classes,
+		Exclude: u.exclude, OnePerPatient: q.OnePerPatient, Exact: q.Exact,
 	})
 	if err != nil {
 		return nil, err
@@ -192,6 +199,8 @@ func (q Query) check() error {
 		return fmt.Errorf("%w: k is %d, use 1 to %d", ErrQuery, q.K, maxNeighbours)
 	case q.Patient != strings.TrimSpace(q.Patient) || q.Study != strings.TrimSpace(q.Study):
 		return fmt.Errorf("%w: patient or study has space around it, so that nothing stored could match", ErrQuery)
+	case q.Labelled == "" && len(q.Classes) > 0:
+		return fmt.Errorf("%w: classes need labelled, the task that they are of", ErrQuery)
 	case !(math.Abs(float64(q.MinScore)) <= 1):
 		return fmt.Errorf("%w: min_score is %g, use -1 to 1", ErrQuery, q.MinScore)
 	}

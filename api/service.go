@@ -45,6 +45,9 @@ type Options struct {
 	Neighbours int
 	// Weighting of votes; the zero value is DINOv2's.
 	Weighting probe.Weighting
+	// Index of new collections that do not say; the zero value leaves it to the
+	// program.
+	Index store.Index
 }
 
 // Service runs the operations. Its methods are safe for concurrent use.

@@ -24,6 +24,8 @@ var (
 	// ErrDimension reports a dimension other than the index's, or one that no
 	// index can have.
 	ErrDimension = errors.New("wrong dimension")
+	// ErrFull reports an index that has no row left: it has 2,147,483,647.
+	ErrFull = errors.New("index is full")
 	// ErrSpec reports a Spec that cannot be built; the error names the field.
 	ErrSpec = errors.New("invalid index specification")
 )
@@ -40,53 +42,68 @@ type Neighbour struct {
 // methods are safe for concurrent use.
 type Index interface {
 	// Add stores a copy of vector under key. The error is ErrDimension,
-	// ErrNotUnit, or ErrKey when key does not exceed every key ever added,
-	// removed ones included; then nothing has changed.
+	// ErrNotUnit, ErrFull, or ErrKey when key does not exceed every key ever
+	// added, removed ones included; then nothing has changed.
 	Add(key uint64, vector []float32) error
 
-	// Remove drops key and says whether it was there. It may tidy up the index
-	// before it returns.
+	// AddAll adds all or, with an error, none. It is faster than Add.
+	AddAll(keys []uint64, vectors [][]float32) error
+
+	// Remove drops key and says whether it was there.
 	Remove(key uint64) bool
 
-	// Vector returns the stored vector of key and whether it is there. The
-	// slice must not be changed; its values stay as they are for as long as it
-	// is held, also after Remove.
+	// Vector returns a copy of the vector of key and whether it is there.
 	Vector(key uint64) ([]float32, bool)
 
-	// Search returns the k nearest neighbours of query that accept says yes
-	// to, best first and ties by smaller key; nil accepts all. It returns
-	// fewer only when fewer exist, and none when k <= 0. Which neighbours an
-	// approximate engine finds is approximate; their scores and order are not.
-	// The error is ErrDimension or ErrNotUnit.
+	// Search returns the k nearest neighbours of query that the filter lets
+	// answer, best first and ties by smaller key. It returns fewer only when
+	// fewer exist, and none when k <= 0. Which neighbours an approximate engine
+	// finds is approximate; their scores and order are not. The error is
+	// ErrDimension or ErrNotUnit.
 	//
-	// accept is called on the calling goroutine, holding no lock, and only for
-	// keys that would be among the k nearest so far; it may be asked twice
-	// about a key and should answer the same. Search sees the index as it was
-	// when it began, whatever is added or removed meanwhile.
-	Search(query []float32, k int, accept func(key uint64) bool) ([]Neighbour, error)
+	// What is added or removed during a search may be seen by it or not.
+	Search(query []float32, k int, f Filter) ([]Neighbour, error)
+
+	// SearchExact is Search with the answer of a scan, whatever the engine.
+	SearchExact(query []float32, k int, f Filter) ([]Neighbour, error)
 
 	// Len is the number of vectors present.
 	Len() int
+
+	// LastKey is the largest key ever added, if any was.
+	LastKey() (key uint64, ok bool)
+
+	// Stats describes the index as it is.
+	Stats() Stats
 }
 
 // The names of the engines in Spec.Engine.
 const (
 	EngineExact = "exact"
+	EngineGraph = "graph"
 	EngineCoder = "coder"
 )
 
 // Spec says which engine an index has and how it is tuned. The zero value is
-// the exact scan. The numbers tune only the approximate engine, are ignored by
+// the exact scan. The numbers tune only the approximate engines, are ignored by
 // the exact one, and mean their default when zero.
 type Spec struct {
-	// Engine is EngineExact, also when empty, or EngineCoder.
+	// Engine is EngineExact, also when empty, EngineGraph or EngineCoder.
 	Engine string `json:"engine,omitempty" yaml:"engine,omitempty"`
-	// M is the number of links of a node of the graph, up to 256; 64 by default.
+	// M is the number of rows that a new one follows in each layer, up to 256;
+	// 16 by default, 64 for EngineCoder. Twice as many may follow on layer 0. More
+	// takes more memory, time and, for one beam, recall.
 	M int `json:"m,omitempty" yaml:"m,omitempty"`
-	// EfSearch is the length of the queue of nodes to visit, up to 65,536; 20
-	// by default.
+	// EfConstruction is the width of the beam that looks for them, up to 65,536;
+	// 200 by default. EngineGraph only.
+	EfConstruction int `json:"ef_construction,omitempty" yaml:"ef_construction,omitempty"`
+	// EfSearch is the width of the beam of a search, up to 65,536. By default
+	// EngineGraph finds the width for Recall by itself; EngineCoder takes 20.
 	EfSearch int `json:"ef_search,omitempty" yaml:"ef_search,omitempty"`
-	// Candidates is the number of nodes that the graph proposes for exact
+	// Recall is the share of the true ten nearest that EngineGraph is to find on
+	// average, below 1; 0.99 by default.
+	Recall float64 `json:"recall,omitempty" yaml:"recall,omitempty"`
+	// Candidates is the number of nodes that EngineCoder proposes for exact
 	// ranking, up to 65,536; 200 by default.
 	Candidates int `json:"candidates,omitempty" yaml:"candidates,omitempty"`
 }
@@ -95,12 +112,16 @@ type Spec struct {
 // that is out of range.
 func (s Spec) Validate() error {
 	switch s.Engine {
-	case "", EngineExact, EngineCoder:
+	case "", EngineExact, EngineGraph, EngineCoder:
 	default:
-		return fmt.Errorf("index: %w: engine %q is neither %q nor %q", ErrSpec, s.Engine, EngineExact, EngineCoder)
+		return fmt.Errorf("index: %w: engine %q is none of %q, %q and %q", ErrSpec, s.Engine, EngineExact, EngineGraph, EngineCoder)
+	}
+	if !(s.Recall >= 0 && s.Recall < 1) {
+		return fmt.Errorf("index: %w: recall %g is not within 0 and 1", ErrSpec, s.Recall)
 	}
 	return cmp.Or(
 		inRange("m", s.M, 256),
+		inRange("ef_construction", s.EfConstruction, 1<<16),
 		inRange("ef_search", s.EfSearch, 1<<16),
 		inRange("candidates", s.Candidates, 1<<16),
 	)
@@ -125,7 +146,10 @@ func New(spec Spec, dimension int) (Index, error) {
 	if dimension < 1 || dimension > maxDimension {
 		return nil, fmt.Errorf("index: %w: %d is not within 1 and %d", ErrDimension, dimension, maxDimension)
 	}
-	if spec.Engine == EngineCoder {
+	switch spec.Engine {
+	case EngineGraph:
+		return newGraph(spec, dimension), nil
+	case EngineCoder:
 		return newCoder(spec, dimension), nil
 	}
 	return newExact(dimension), nil

@@ -10,27 +10,58 @@ func compare(a, b Neighbour) int {
 	return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.Key, b.Key))
 }
 
-// top keeps the k best of the neighbours pushed, for k of at least 1: a binary
-// heap whose root is the worst of them (Williams 1964).
+// top keeps the k best of the neighbours pushed, for k of at least 1, and of
+// each group only the best: a binary heap whose root is the worst of them
+// (Williams 1964).
 type top struct {
-	k    int
-	heap []Neighbour
+	k     int
+	heap  []Neighbour
+	group func(key uint64) uint64 // nil is no groups
 }
 
-// admits says whether n would be among the k best so far.
+func newTop(k int, f *Filter) *top { return &top{k: k, group: f.Group} }
+
+// admits says whether n would be among the k best so far, its group aside.
 func (t *top) admits(n Neighbour) bool {
 	return len(t.heap) < t.k || isBetter(n, t.heap[0])
 }
 
+// least is a score below which nothing is admitted.
+func (t *top) least() float32 {
+	if len(t.heap) < t.k {
+		return -2
+	}
+	return t.heap[0].Score
+}
+
 // push keeps n, which must be admitted, and drops the worst beyond k.
 func (t *top) push(n Neighbour) {
+	if i := t.rival(n); i >= 0 {
+		if isBetter(n, t.heap[i]) {
+			t.heap[i] = n
+			t.sink(i)
+		}
+		return
+	}
 	if len(t.heap) < t.k {
 		t.heap = append(t.heap, n)
 		t.rise(len(t.heap) - 1)
 		return
 	}
 	t.heap[0] = n
-	t.sink()
+	t.sink(0)
+}
+
+// rival returns the position of the neighbour in n's group, or -1.
+func (t *top) rival(n Neighbour) int {
+	if t.group == nil {
+		return -1
+	}
+	g := t.group(n.Key)
+	if g == 0 {
+		return -1
+	}
+	return slices.IndexFunc(t.heap, func(o Neighbour) bool { return t.group(o.Key) == g })
 }
 
 // rise restores the heap after its element i was appended.
@@ -45,9 +76,9 @@ func (t *top) rise(i int) {
 	}
 }
 
-// sink restores the heap after its root was replaced.
-func (t *top) sink() {
-	for i := 0; ; {
+// sink restores the heap after its element i became better.
+func (t *top) sink(i int) {
+	for {
 		child := 2*i + 1
 		if child+1 < len(t.heap) && isBetter(t.heap[child], t.heap[child+1]) {
 			child++

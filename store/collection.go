@@ -36,15 +36,6 @@ type Task struct {
 	Classes []string `json:"classes"`
 }
 
-// Index chooses an engine and its parameters. The zero value is the exact scan.
-type Index struct {
-	Engine string `json:"engine,omitempty"`
-	// M is the number of links per node, Candidates how many a graph proposes
-	// for exact ranking; 0 means the engine's default.
-	M          int `json:"m,omitempty"`
-	Candidates int `json:"candidates,omitempty"`
-}
-
 // Status counts what a collection holds.
 type Status struct {
 	Instances int `json:"instances"`
@@ -53,22 +44,12 @@ type Status struct {
 	// multi-label task an instance counts once for each class present.
 	Labelled map[string]map[string]int `json:"labelled"`
 	// Head is the key of the last log entry, LabelHead of the last label.
-	Head      Key    `json:"head"`
-	LabelHead Key    `json:"label_head"`
-	Engine    string `json:"engine"`
-}
-
-// Reindexed says what a reindex did.
-type Reindexed struct {
-	From      Index         `json:"from"`
-	To        Index         `json:"to"`
-	Instances int           `json:"instances"`
-	Took      time.Duration `json:"took_ns"`
-	// Recall10 is recall@10 of the new index against the exact answer, on
-	// Sampled stored vectors as queries; Before is the old index's.
-	Sampled        int     `json:"sampled"`
-	Recall10       float64 `json:"recall_at_10"`
-	Recall10Before float64 `json:"recall_at_10_before"`
+	Head      Key `json:"head"`
+	LabelHead Key `json:"label_head"`
+	// Engine is the one that serves, which is not the collection's own while that
+	// is still being built.
+	Engine string     `json:"engine"`
+	Index  IndexStats `json:"index"`
 }
 
 var collectionName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]{0,62}$`)

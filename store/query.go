@@ -8,8 +8,17 @@ type Query struct {
 	K int
 	// Labelled keeps only cases with a label for this task; empty keeps all.
 	Labelled string
+	// Classes, if any, keeps only cases whose label for Labelled has one of them.
+	Classes []string
 	// Exclude removes cases.
 	Exclude Exclude
+	// OnePerPatient keeps only the nearest case of each patient. Cases of unknown
+	// patients count by their study, and those of unknown study each for itself.
+	OnePerPatient bool
+	// Match, if set, keeps only cases that it accepts. It is asked about the most
+	// promising alone, sometimes twice, must not change what it is given, and may
+	// be called from several goroutines.
+	Match func(Instance, map[string]Label) bool
 	// Exact asks for the exact answer whatever the engine.
 	Exact bool
 }

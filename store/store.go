@@ -28,6 +28,7 @@ var (
 	ErrTask        = errors.New("no such task")
 	ErrClass       = errors.New("no such class")
 	ErrInvalid     = errors.New("not valid")
+	ErrRecall      = errors.New("the new index finds too little")
 	ErrLocked      = errors.New("data directory is in use by another process")
 	ErrFormat      = errors.New("data directory was written by another version")
 	ErrDamaged     = errors.New("stored data is damaged")
@@ -89,12 +90,14 @@ type Catalog interface {
 	// retired them never is.
 	Log(ctx context.Context, collection string, since Key) iter.Seq2[Entry, error]
 
-	// Search returns the cases nearest to a query.
+	// Search returns the cases nearest to a query, best first and ties by key. A
+	// task or class that the collection does not have is ErrTask or ErrClass.
 	Search(ctx context.Context, collection string, q Query) ([]Case, error)
 	// Reindex builds a new index from the stored vectors while the old one
-	// serves, compares the two, swaps them, and drops the old one. A failure
-	// leaves the old one in place.
-	Reindex(ctx context.Context, collection string, index Index, progress func(done, total int)) (Reindexed, error)
+	// serves, compares the two, swaps them, and drops the old one. A new one that
+	// finds less than it must is ErrRecall; any failure leaves the old one in
+	// place. What was compared is returned with either.
+	Reindex(ctx context.Context, collection string, to Reindexing, progress func(done, total int)) (Reindexed, error)
 
 	// Ready reports why the store cannot take records just now: ErrClosed, or
 	// the failure that stopped its writer. Nil means that it can.

@@ -41,7 +41,7 @@ type operations interface {
 	Classify(context.Context, string, api.Query) (api.Classification, error)
 	Probes(context.Context, string) ([]api.ProbeInfo, error)
 	Evaluate(context.Context, string, api.EvaluateOptions, func(done, total int)) (api.Evaluation, error)
-	Reindex(context.Context, string, store.Index, func(done, total int)) (store.Reindexed, error)
+	Reindex(context.Context, string, store.Reindexing, func(done, total int)) (store.Reindexed, error)
 	Close() error
 }
 
@@ -96,6 +96,9 @@ func TestAClientGivesTheAnswersOfTheService(t *testing.T) {
 	same(t, "Similar to an instance", c, s, func(o operations) (api.Similar, error) {
 		return o.Similar(ctx, "cases", api.Query{Instance: "i3", K: 4, MinScore: .1, Exact: true})
 	})
+	same(t, "Similar, narrowed", c, s, func(o operations) (api.Similar, error) {
+		return o.Similar(ctx, "cases", api.Query{Instance: "i3", K: 4, OnePerPatient: true, Labelled: "finding", Classes: []string{"dark"}})
+	})
 	same(t, "Similar to an image", c, s, func(o operations) (api.Similar, error) {
 		return o.Similar(ctx, "cases", api.Query{Image: stranger, K: 4, Patient: "p5"})
 	})
@@ -115,7 +118,7 @@ func TestAClientGivesTheAnswersOfTheService(t *testing.T) {
 	if status, _ := s.Collection(ctx, "cases"); err != nil || labelled.Labels != 2 || labelled.Watermark != status.Status.LabelHead {
 		t.Errorf("Label: got %+v, %v, want two labels at %d", labelled, err, status.Status.LabelHead)
 	}
-	if r, err := c.Reindex(ctx, "cases", store.Index{Engine: "coder"}, nil); err != nil || r.Instances != 100 || r.Took <= 0 {
+	if r, err := c.Reindex(ctx, "cases", store.Reindexing{Index: store.Index{Engine: "coder"}}, nil); err != nil || r.Instances != 100 || r.Took <= 0 {
 		t.Errorf("Reindex: got %+v, %v, want 100 instances", r, err)
 	}
 	original, err := c.Original(ctx, "cases", "i8")
@@ -171,17 +174,20 @@ func TestAnErrorOverHTTPIsTheServicesOwn(t *testing.T) {
 			_, err := o.Declare(ctx, "cases", []store.Task{{Name: "finding", Multi: true}})
 			return err
 		}},
-		"a label for nobody":     {store.ErrInstance, label(api.LabelRequest{Instance: "i9", Task: "finding", Classes: []string{"dark"}})},
-		"a label for no task":    {store.ErrTask, label(api.LabelRequest{Instance: "i0", Task: "age", Classes: []string{"dark"}})},
-		"a label of no class":    {store.ErrClass, label(api.LabelRequest{Instance: "i0", Task: "finding", Classes: []string{"grey"}})},
-		"an empty query":         {api.ErrQuery, similar(api.Query{})},
-		"a query twice":          {api.ErrQuery, similar(api.Query{Instance: "i0", Image: picture(t, 1)})},
-		"a strange vector":       {store.ErrFingerprint, similar(api.Query{Vector: []float32{1}})},
-		"an empty image":         {embed.ErrEmpty, similar(api.Query{Image: []byte{}})},
-		"an image that is none":  {embed.ErrNotImage, similar(api.Query{Image: []byte("no image at all, just text")})},
-		"a damaged image":        {embed.ErrCorrupt, similar(api.Query{Image: picture(t, 1)[:80]})},
-		"too few labels":         {api.ErrNotEnough, func(o operations) error { _, err := o.Evaluate(ctx, "cases", api.EvaluateOptions{}, nil); return err }},
-		"an unknown engine":      {store.ErrInvalid, func(o operations) error { _, err := o.Reindex(ctx, "cases", store.Index{Engine: "x"}, nil); return err }},
+		"a label for nobody":    {store.ErrInstance, label(api.LabelRequest{Instance: "i9", Task: "finding", Classes: []string{"dark"}})},
+		"a label for no task":   {store.ErrTask, label(api.LabelRequest{Instance: "i0", Task: "age", Classes: []string{"dark"}})},
+		"a label of no class":   {store.ErrClass, label(api.LabelRequest{Instance: "i0", Task: "finding", Classes: []string{"grey"}})},
+		"an empty query":        {api.ErrQuery, similar(api.Query{})},
+		"a query twice":         {api.ErrQuery, similar(api.Query{Instance: "i0", Image: picture(t, 1)})},
+		"a strange vector":      {store.ErrFingerprint, similar(api.Query{Vector: []float32{1}})},
+		"an empty image":        {embed.ErrEmpty, similar(api.Query{Image: []byte{}})},
+		"an image that is none": {embed.ErrNotImage, similar(api.Query{Image: []byte("no image at all, just text")})},
+		"a damaged image":       {embed.ErrCorrupt, similar(api.Query{Image: picture(t, 1)[:80]})},
+		"too few labels":        {api.ErrNotEnough, func(o operations) error { _, err := o.Evaluate(ctx, "cases", api.EvaluateOptions{}, nil); return err }},
+		"an unknown engine": {store.ErrInvalid, func(o operations) error {
+			_, err := o.Reindex(ctx, "cases", store.Reindexing{Index: store.Index{Engine: "x"}}, nil)
+			return err
+		}},
 		"probes of no one":       {store.ErrCollection, func(o operations) error { _, err := o.Probes(ctx, "none"); return err }},
 		"a drop of no one":       {store.ErrCollection, func(o operations) error { return o.Drop(ctx, "none") }},
 		"a classification of it": {store.ErrInstance, func(o operations) error { _, err := o.Classify(ctx, "cases", api.Query{Instance: "x"}); return err }},

@@ -127,6 +127,6 @@ func (c *Client) Evaluate(ctx context.Context, name string, o api.EvaluateOption
 
 // Reindex rebuilds a collection's index while the old one serves. The server
 // does not tell how far it is: progress is never called.
-func (c *Client) Reindex(ctx context.Context, name string, to store.Index, _ func(done, total int)) (store.Reindexed, error) {
+func (c *Client) Reindex(ctx context.Context, name string, to store.Reindexing, _ func(done, total int)) (store.Reindexed, error) {
 	return tell[store.Reindexed](ctx, c, collection(http.MethodPost, name, "reindex"), to)
 }

@@ -56,6 +56,7 @@ func TestErrorsHaveTheirStatus(t *testing.T) {
 		{store.ErrTask, 422, 422, "task_not_found"},
 		{api.ErrModel, 503, 422, "model_not_found"},
 		{store.ErrExists, 409, 409, "collection_exists"},
+		{store.ErrRecall, 409, 409, "recall_too_low"},
 		{store.ErrDamaged, 500, 500, "store_damaged"},
 		{embed.ErrUnsupported, 415, 415, "image_unsupported"},
 		{embed.ErrNotImage, 415, 415, "image_unknown"},

@@ -63,6 +63,7 @@ var table = []row{
 	{code: "vector_invalid", status: http.StatusUnprocessableEntity, err: store.ErrVector},
 	{code: "task_not_found", status: http.StatusUnprocessableEntity, err: store.ErrTask},
 	{code: "class_not_found", status: http.StatusUnprocessableEntity, err: store.ErrClass},
+	{code: "recall_too_low", status: http.StatusConflict, err: store.ErrRecall},
 	{code: "invalid", status: http.StatusUnprocessableEntity, err: store.ErrInvalid},
 	{code: "store_locked", status: http.StatusServiceUnavailable, err: store.ErrLocked},
 	{code: "store_closed", status: http.StatusServiceUnavailable, err: store.ErrClosed},

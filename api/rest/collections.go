@@ -80,7 +80,7 @@ func (s *Server) declare(c echo.Context) error {
 }
 
 func (s *Server) reindex(c echo.Context) error {
-	var to store.Index
+	var to store.Reindexing
 	if err := decode(c, &to); err != nil {
 		return err
 	}

@@ -128,6 +128,8 @@ func TestWhatIsNotThereIsRefused(t *testing.T) {
 		{"task to classify for", "POST", at + "/classify", j, `{"instance":"i0","tasks":["age"]}`, 422, "task_not_found", "age"},
 		{"task to evaluate", "POST", at + "/evaluate", j, `{"task":"age"}`, 422, "task_not_found", "age"},
 		{"engine", "POST", at + "/reindex", j, `{"engine":"magic"}`, 422, "invalid", "magic"},
+		{"task to find labelled cases of", "POST", at + "/similar", j, `{"instance":"i0","labelled":"age"}`, 422, "task_not_found", "finding"},
+		{"class to find cases of", "POST", at + "/similar", j, `{"instance":"i0","labelled":"finding","classes":["grey"]}`, 422, "class_not_found", "grey"},
 	})
 }
 
@@ -143,6 +145,10 @@ func TestWhatMakesNoSenseIsRefused(t *testing.T) {
 		{"a drop confirmed by another name", "DELETE", at + "?confirm=bare", "", "", 422, "not_confirmed", ""},
 		{"an empty query", "POST", at + "/similar", j, `{}`, 422, "query_invalid", "exactly one"},
 		{"two queries in one", "POST", at + "/similar", j, `{"instance":"i0","vector":[1]}`, 422, "query_invalid", "exactly one"},
+		{"classes of no task", "POST", at + "/similar", j, `{"instance":"i0","classes":["dark"]}`, 422, "query_invalid", "labelled"},
+		{"a classification of the labelled", "POST", at + "/classify", j, `{"instance":"i0","labelled":"finding"}`, 422, "query_invalid", "tasks"},
+		{"a minimal recall beyond 1", "POST", at + "/reindex", j, `{"engine":"exact","min_recall":1.5}`, 422, "invalid", "1.5"},
+		{"a graph of too many links", "POST", at + "/reindex", j, `{"engine":"graph","m":1000}`, 422, "invalid", "1000"},
 		{"a negative k", "POST", at + "/similar", j, `{"instance":"i0","k":-1}`, 422, "query_invalid", "-1"},
 		{"a vector of an unknown model", "POST", at + "/similar", j, `{"vector":[1,0],"fingerprint":"abc"}`, 409, "fingerprint_mismatch", ""},
 		{"a classification where nothing is labelled", "POST", "/v1/collections/bare/classify", j, `{"instance":"i0"}`, 422, "labels_insufficient", ""},

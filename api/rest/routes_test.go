@@ -40,6 +40,9 @@ func TestEveryRouteAnswers(t *testing.T) {
 	if got := decoded[store.Reindexed](w.json(http.MethodPost, "/v1/collections/cases/reindex", `{"engine":"coder"}`).want(200)); got.To.Engine != "coder" || got.Instances != 20 {
 		t.Errorf("reindex: got %+v, want 20 instances in coder", got)
 	}
+	if got := decoded[api.Collection](w.get("/v1/collections/cases").want(200)); got.Status.Engine != "coder" || got.Status.Index.Rows != 20 || got.Status.Index.Bytes == 0 {
+		t.Errorf("collection after reindex: got %+v, want coder with 20 rows", got.Status)
+	}
 	declared := decoded[api.Collection](w.json(http.MethodPost, "/v1/collections/cases/tasks", `{"tasks":[{"name":"view","classes":["pa","ap"]}]}`).want(200))
 	if len(declared.Tasks) != 3 {
 		t.Errorf("declare: got %d tasks, want 3", len(declared.Tasks))
@@ -58,6 +61,27 @@ func TestTheIndexNamesEveryRoute(t *testing.T) {
 	for _, r := range []string{"GET /livez", "POST /v1/collections/:c/instances", "GET /v1/collections/:c/instances/:id/original"} {
 		if !strings.Contains(strings.Join(got.Routes, "\n"), r) {
 			t.Errorf("GET /: got routes %q, want %q among them", got.Routes, r)
+		}
+	}
+}
+
+// A query is narrowed alike as JSON and beside an image.
+func TestSimilarIsNarrowedOverHTTP(t *testing.T) {
+	w := cases(t, 20)
+	const narrow = `"k":4,"one_per_patient":true,"labelled":"finding","classes":["light"]`
+	byID := decoded[api.Similar](w.json(http.MethodPost, "/v1/collections/cases/similar", `{"instance":"i0",`+narrow+`}`).want(200))
+	f := newForm(t)
+	f.part("query", "{"+narrow+"}")
+	f.part("image", string(picture(t, 0)))
+	byImage := decoded[api.Similar](w.form("/v1/collections/cases/similar", f).want(200))
+	for _, a := range []api.Similar{byID, byImage} {
+		if len(a.Cases) != 4 {
+			t.Errorf("similar: got %d cases, want 4", len(a.Cases))
+		}
+		for _, c := range a.Cases {
+			if c.Labels["finding"][0] != "light" {
+				t.Errorf("similar among the light: got %s with %v", c.ID, c.Labels)
+			}
 		}
 	}
 }

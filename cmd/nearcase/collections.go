@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,7 +66,9 @@ func printCollection(w io.Writer, c api.Collection) {
 	t.row("dimension", c.Dimension)
 	t.row("instances", c.Status.Instances)
 	t.row("patients", c.Status.Patients)
-	t.row("index", c.Status.Engine)
+	for _, line := range describeIndex(c) {
+		t.row(line...)
+	}
 	t.row("originals", map[bool]string{false: "kept", true: "discarded"}[c.DiscardOriginals])
 	t.row("log entries", c.Status.Head)
 	t.row("created", c.Created.Format("2006-01-02 15:04:05 MST"))
@@ -86,7 +87,7 @@ type collectionsCreate struct {
 	Model            string            `help:"Model (default: scatter, the built-in one)."`
 	Task             map[string]string `help:"Single-label task with its classes: finding='normal|pneumonia'." placeholder:"TASK=CLASS|CLASS"`
 	MultiTask        map[string]string `help:"Multi-label task with its classes." placeholder:"TASK=CLASS|CLASS"`
-	Engine           string            `help:"Index engine: exact or coder."`
+	Engine           string            `help:"Index engine: auto, exact, graph or coder (default: the configuration's)."`
 	DiscardOriginals bool              `help:"Keep no copies of the images."`
 }
 
@@ -130,43 +131,4 @@ func (q collectionsDrop) Run(ctx context.Context, s *session) error {
 			Dropped string `json:"dropped"`
 		}{q.Name}, func(w io.Writer) { fmt.Fprintln(w, "dropped collection", q.Name) })
 	})
-}
-
-type reindexCommand struct {
-	Collection string `short:"c" default:"default" help:"Collection."`
-	Engine     string `help:"Index engine: exact or coder (default: the present one)."`
-	M          int    `name:"m" help:"Links per node of a graph (default: the engine's)."`
-	Candidates int    `help:"Candidates that a graph proposes for exact ranking (default: the engine's)."`
-}
-
-func (reindexCommand) Help() string {
-	return `Builds a new index from the stored vectors beside the old one, compares the two
-on stored images, and swaps them. If anything fails the old one stays.
-
-  nearcase reindex --collection cxr --engine coder --candidates 400`
-}
-
-func (q reindexCommand) Run(ctx context.Context, s *session) error {
-	return s.with(existing, func(o operations, _ config) error {
-		have, err := o.Collection(ctx, q.Collection)
-		if err != nil {
-			return err
-		}
-		to := store.Index{Engine: cmp.Or(q.Engine, have.Status.Engine), M: q.M, Candidates: q.Candidates}
-		r, err := o.Reindex(ctx, q.Collection, to, s.progress("reindex"))
-		if err != nil {
-			return err
-		}
-		return s.print(r, func(w io.Writer) {
-			fmt.Fprintf(w, "%d instances indexed in %.1f s; recall@10 on %d stored images: %.4f before (%s), %.4f now (%s)\n",
-				r.Instances, r.Took.Seconds(), r.Sampled, r.Recall10Before, engine(r.From), r.Recall10, engine(r.To))
-		})
-	})
-}
-
-func engine(i store.Index) string {
-	if i.Engine == "" {
-		return "exact"
-	}
-	return i.Engine
 }

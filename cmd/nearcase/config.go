@@ -37,9 +37,12 @@ type votesConfig struct {
 }
 
 type indexConfig struct {
-	Engine     string `yaml:"engine" env:"ENGINE"`
-	M          int    `yaml:"m" env:"M"`
-	Candidates int    `yaml:"candidates" env:"CANDIDATES"`
+	Engine         string  `yaml:"engine" env:"ENGINE"`
+	M              int     `yaml:"m" env:"M"`
+	EfConstruction int     `yaml:"ef_construction" env:"EF_CONSTRUCTION"`
+	EfSearch       int     `yaml:"ef_search" env:"EF_SEARCH"`
+	Recall         float64 `yaml:"recall" env:"RECALL"`
+	Candidates     int     `yaml:"candidates" env:"CANDIDATES"`
 }
 
 type limits struct {
@@ -58,7 +61,7 @@ func defaults() config {
 	return config{
 		Data: "nearcase-data", Listen: "127.0.0.1:8417", Models: "models", Model: "scatter", Batch: 8,
 		Votes:  votesConfig{Neighbours: 20, Weighting: "softmax", Temperature: 0.07},
-		Index:  indexConfig{Engine: "exact"},
+		Index:  indexConfig{Engine: "auto"},
 		Limits: limits{ImageBytes: 256 << 20, ImagePixels: 100_000_000, RequestBytes: 1 << 30, RequestImages: 1000},
 		Log:    logConfig{Level: "info", Format: "text"},
 	}
@@ -127,9 +130,12 @@ func (c config) check() error {
 		within("votes.neighbours", c.Votes.Neighbours, 1, 10_000),
 		oneOf("votes.weighting", c.Votes.Weighting, "softmax", "uniform"),
 		within("votes.temperature", c.Votes.Temperature, 1e-3, 100),
-		oneOf("index.engine", c.Index.Engine, "exact", "coder"),
+		oneOf("index.engine", c.Index.Engine, "auto", "exact", "graph", "coder"),
 		within("index.m", c.Index.M, 0, 256),
-		within("index.candidates", c.Index.Candidates, 0, 10_000),
+		within("index.ef_construction", c.Index.EfConstruction, 0, 1<<16),
+		within("index.ef_search", c.Index.EfSearch, 0, 1<<16),
+		within("index.recall", c.Index.Recall, 0, 0.9999),
+		within("index.candidates", c.Index.Candidates, 0, 1<<16),
 		within("limits.image_bytes", c.Limits.ImageBytes, 1<<10, 4<<30),
 		within("limits.image_pixels", c.Limits.ImagePixels, 1, 4_000_000_000),
 		within("limits.request_bytes", c.Limits.RequestBytes, 1<<10, 1<<40),
@@ -156,5 +162,17 @@ func oneOf(key, v string, allowed ...string) error {
 }
 
 func (i indexConfig) spec() store.Index {
-	return store.Index{Engine: i.Engine, M: i.M, Candidates: i.Candidates}
+	return store.Index{
+		Engine: i.Engine, M: i.M, EfConstruction: i.EfConstruction, EfSearch: i.EfSearch,
+		Recall: i.Recall, Candidates: i.Candidates,
+	}
+}
+
+// calm returns the configuration for a command that is over soon: it is told what
+// went wrong and not what went well.
+func (c config) calm() config {
+	if c.Log.Level == "info" {
+		c.Log.Level = "warn"
+	}
+	return c
 }

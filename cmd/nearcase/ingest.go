@@ -16,7 +16,7 @@ type ingestCommand struct {
 	Paths            []string `arg:"" help:"Images, folders (searched with their subfolders), or CSV files." type:"path"`
 	Collection       string   `short:"c" default:"default" help:"Collection to store into; made if there is none."`
 	Model            string   `help:"Model of a new collection (default: scatter, the built-in one)."`
-	Engine           string   `help:"Index engine of a new collection: exact or coder."`
+	Engine           string   `help:"Index engine of a new collection: auto, exact, graph or coder."`
 	DiscardOriginals bool     `help:"Keep no copies of the images in a new collection."`
 	NewClasses       bool     `help:"Let a CSV bring classes that a task does not have yet."`
 	Replace          bool     `help:"Let an image take the place of another with the same instance ID."`
@@ -117,8 +117,8 @@ func (i ingestCommand) fits(have api.Collection) error {
 	case i.Model != "" && i.Model != have.Model:
 		return fmt.Errorf("collection %s: %w: it is of model %s, not %s; choose another collection",
 			i.Collection, store.ErrFingerprint, have.Model, i.Model)
-	case i.Engine != "" && i.Engine != have.Status.Engine:
-		return fmt.Errorf("collection %s has index %s: change it with nearcase reindex --engine %s", i.Collection, have.Status.Engine, i.Engine)
+	case i.Engine != "" && i.Engine != engineOf(have):
+		return fmt.Errorf("collection %s has index %s: change it with nearcase reindex --engine %s", i.Collection, engineOf(have), i.Engine)
 	case i.DiscardOriginals && !have.DiscardOriginals:
 		return fmt.Errorf("collection %s keeps originals: --discard-originals is for a new one", i.Collection)
 	}

@@ -12,20 +12,21 @@ import (
 
 // queryFlags name what to ask about.
 type queryFlags struct {
-	Image       string  `arg:"" optional:"" help:"Image to ask about." type:"path"`
-	Instance    string  `short:"i" help:"Ask about a stored instance instead." placeholder:"ID"`
-	Collection  string  `short:"c" default:"default" help:"Collection to ask."`
-	K           int     `short:"k" help:"Number of neighbours (default: 20)."`
-	Patient     string  `help:"Patient of the image, to be left out of the answer."`
-	Study       string  `help:"Study of the image, to be left out of the answer."`
-	SamePatient bool    `help:"Let the query's own patient into the answer."`
-	MinScore    float32 `help:"Leave out cases less similar than this (-1 to 1)."`
-	Exact       bool    `help:"Exact answer whatever the index."`
+	Image         string  `arg:"" optional:"" help:"Image to ask about." type:"path"`
+	Instance      string  `short:"i" help:"Ask about a stored instance instead." placeholder:"ID"`
+	Collection    string  `short:"c" default:"default" help:"Collection to ask."`
+	K             int     `short:"k" help:"Number of neighbours (default: 20)."`
+	Patient       string  `help:"Patient of the image, to be left out of the answer."`
+	Study         string  `help:"Study of the image, to be left out of the answer."`
+	SamePatient   bool    `help:"Let the query's own patient into the answer."`
+	OnePerPatient bool    `help:"At most one case of each patient, the nearest."`
+	MinScore      float32 `help:"Leave out cases less similar than this (-1 to 1)."`
+	Exact         bool    `help:"Exact answer whatever the index."`
 }
 
 func (f queryFlags) query(c config) (api.Query, error) {
 	q := api.Query{Instance: f.Instance, K: f.K, Patient: f.Patient, Study: f.Study,
-		SamePatient: f.SamePatient, MinScore: f.MinScore, Exact: f.Exact}
+		SamePatient: f.SamePatient, OnePerPatient: f.OnePerPatient, MinScore: f.MinScore, Exact: f.Exact}
 	if (f.Image == "") == (f.Instance == "") {
 		return q, errors.New("name one image, or one stored instance with --instance")
 	}
@@ -39,20 +40,27 @@ func (f queryFlags) query(c config) (api.Query, error) {
 	return q, err
 }
 
-type similarCommand struct{ queryFlags }
+type similarCommand struct {
+	queryFlags
+	Labelled string `help:"Only cases labelled for a task, or with one of some classes of it." placeholder:"TASK[=CLASS|CLASS]"`
+}
 
 func (similarCommand) Help() string {
 	return `The score is the cosine similarity: higher is closer, 1 is identical. The
 query's own image, study and patient are left out unless --same-patient is given.
 
   nearcase similar --collection cxr image.png
-  nearcase similar --collection cxr --instance 1.2.840.113619.2.5 -k 5`
+  nearcase similar --collection cxr --instance 1.2.840.113619.2.5 -k 5
+  nearcase similar --collection cxr --labelled finding=pneumonia --one-per-patient image.png`
 }
 
 func (q similarCommand) Run(ctx context.Context, s *session) error {
 	return s.with(existing, func(o operations, c config) error {
 		query, err := q.query(c)
 		if err != nil {
+			return err
+		}
+		if query.Labelled, query.Classes, err = taskAndClasses(q.Labelled); err != nil {
 			return err
 		}
 		answer, err := o.Similar(ctx, q.Collection, query)
@@ -71,6 +79,18 @@ func (q similarCommand) Run(ctx context.Context, s *session) error {
 			fmt.Fprintln(w, about(answer.Query, answer.Provenance))
 		})
 	})
+}
+
+// taskAndClasses reads TASK or TASK=CLASS|CLASS; nothing is neither.
+func taskAndClasses(text string) (task string, classes []string, err error) {
+	task, list, some := strings.Cut(text, "=")
+	if text != "" && task == "" || some && list == "" {
+		return "", nil, fmt.Errorf("--labelled %q: use TASK, or TASK=CLASS|CLASS", text)
+	}
+	if some {
+		classes = strings.Split(list, "|")
+	}
+	return task, classes, nil
 }
 
 type classifyCommand struct {

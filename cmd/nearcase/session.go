@@ -53,7 +53,7 @@ type operations interface {
 	Similar(ctx context.Context, collection string, q api.Query) (api.Similar, error)
 	Classify(ctx context.Context, collection string, q api.Query) (api.Classification, error)
 	Evaluate(ctx context.Context, collection string, o api.EvaluateOptions, progress func(done, total int)) (api.Evaluation, error)
-	Reindex(ctx context.Context, collection string, to store.Index, progress func(done, total int)) (store.Reindexed, error)
+	Reindex(ctx context.Context, collection string, to store.Reindexing, progress func(done, total int)) (store.Reindexed, error)
 }
 
 var (
@@ -88,21 +88,27 @@ func (s *session) open(a access) (operations, config, func() error, error) {
 		o, err := client.New(s.Server)
 		return o, c, func() error { return nil }, err
 	}
-	o, done, err := s.openLocal(c, a)
+	o, done, err := s.openLocal(c.calm(), a)
 	return o, c, done, err
 }
 
-// openLocal opens the data directory.
+// openLocal opens the data directory for a service.
 func (s *session) openLocal(c config, a access) (*api.Service, func() error, error) {
-	catalog, err := local.Open(c.Data, local.Options{MustExist: bool(a), Progress: s.opening()})
-	if errors.Is(err, os.ErrNotExist) && a == existing {
-		return nil, nil, fmt.Errorf("no data directory at %s: name one with --data, or make it with nearcase ingest", c.Data)
-	}
+	catalog, err := s.openCatalog(c, a)
 	if err != nil {
 		return nil, nil, err
 	}
 	service := newService(c, catalog)
 	return service, func() error { return errors.Join(service.Close(), catalog.Close()) }, nil
+}
+
+// openCatalog opens the data directory.
+func (s *session) openCatalog(c config, a access) (*local.Catalog, error) {
+	catalog, err := local.Open(c.Data, local.Options{MustExist: bool(a), Progress: s.opening(), Logger: newLogger(c.Log, s.stderr)})
+	if errors.Is(err, os.ErrNotExist) && a == existing {
+		return nil, fmt.Errorf("no data directory at %s: name one with --data, or make it with nearcase ingest", c.Data)
+	}
+	return catalog, err
 }
 
 func newService(c config, catalog store.Catalog) *api.Service {
@@ -112,6 +118,7 @@ func newService(c config, catalog store.Catalog) *api.Service {
 		Limits:  embed.Limits{Bytes: c.Limits.ImageBytes, Pixels: c.Limits.ImagePixels},
 		Workers: c.Workers, Batch: c.Batch, Neighbours: c.Votes.Neighbours,
 		Weighting: probe.Weighting{Kind: c.Votes.Weighting, Temperature: c.Votes.Temperature},
+		Index:     c.Index.spec(),
 	})
 }
 

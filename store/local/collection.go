@@ -12,11 +12,14 @@ import (
 
 // collection is the state of one log in memory. Only the writer changes it.
 type collection struct {
-	catalog *Catalog
-	number  uint32
+	catalog  *Catalog
+	number   uint32
+	discards bool // originals
+	// building has a place for the one that builds, swaps or saves an index.
+	building chan struct{}
 
 	mu        sync.RWMutex
-	meta      store.Collection
+	meta      described
 	idx       index.Index
 	last      store.Key
 	lastLabel store.Key
@@ -27,73 +30,35 @@ type collection struct {
 	patients  map[string][]store.Key
 	studies   map[string][]store.Key
 	series    map[string][]store.Key
+	numbers   patients
 	labels    map[string]map[string]store.Label // by instance and task
-	labelled  map[string]map[string]int         // instances by task and class
+	labelled  map[string]*labelled              // by task
 	dropped   bool
+
+	snapshot store.Key // log entry at which the index was saved last; 0 is never
+	moved    int       // vectors added or removed since
+	refused  int       // vectors there were when a rebuild failed last
 }
 
-func (c *collection) reset(idx index.Index) {
-	c.idx = idx
-	c.rows = map[store.Key]*store.Instance{}
-	c.ids = map[string]store.Key{}
-	c.digests = map[string][]store.Key{}
-	c.patients = map[string][]store.Key{}
-	c.studies = map[string][]store.Key{}
-	c.series = map[string][]store.Key{}
-	c.labelled = map[string]map[string]int{}
-	c.labels = map[string]map[string]store.Label{}
+// described is a collection as it is stored.
+type described struct {
+	store.Collection
+	// Serves is the engine that was chosen last where the collection leaves that
+	// to the program; empty is the exact scan.
+	Serves string `json:"serves,omitempty"`
 }
 
-// open catches the empty collection up with its log.
-func (c *collection) open(progress func(string, int)) error {
-	idx, err := newIndex(c.meta.Index, c.meta.Dimension)
-	if err != nil {
-		return err
+func newCollection(l *Catalog, number uint32, meta described) *collection {
+	return &collection{
+		catalog: l, number: number, discards: meta.DiscardOriginals, building: make(chan struct{}, 1), meta: meta,
+		rows:    map[store.Key]*store.Instance{},
+		ids:     map[string]store.Key{},
+		digests: map[string][]store.Key{}, patients: map[string][]store.Key{},
+		studies: map[string][]store.Key{}, series: map[string][]store.Key{},
+		numbers:  patients{of: map[patient]uint32{}},
+		labels:   map[string]map[string]store.Label{},
+		labelled: map[string]*labelled{},
 	}
-	c.reset(idx)
-	entries := 0
-	return c.replay(0, func(e store.Entry) error {
-		if entries++; progress != nil && entries%1000 == 0 {
-			progress(c.meta.Name, entries)
-		}
-		return c.apply(e)
-	})
-}
-
-// replay reads the log after a key from disk, vectors included.
-func (c *collection) replay(since store.Key, f func(store.Entry) error) error {
-	var put *store.Entry // waiting for its vector
-	err := c.catalog.each(logKeys(c.number), logKey(c.number, since+1, 0), func(key, value []byte) error {
-		_, k, suffix, err := parseLogKey(key)
-		if err != nil {
-			return err
-		}
-		if suffix == vectorSuffix {
-			if put == nil || put.Key != k {
-				return fmt.Errorf("log entry %d: %w: vector without instance", k, store.ErrDamaged)
-			}
-			put.Vector, err = unsealVector(value, c.meta.Dimension)
-			if err != nil {
-				return fmt.Errorf("log entry %d: %w", k, err)
-			}
-			e := *put
-			put = nil
-			return f(e)
-		}
-		e := store.Entry{Key: k}
-		if err := unsealJSON(value, &e); err != nil {
-			return fmt.Errorf("log entry %d: %w", k, err)
-		}
-		if e.Kind == store.KindPut && put == nil {
-			put = &e
-			return nil
-		}
-		return f(e)
-	})
-	if err == nil && put != nil {
-		err = fmt.Errorf("log entry %d: %w: instance without vector", put.Key, store.ErrDamaged)
-	}
-	return err
 }
 
 // applyAll shows committed entries to readers.
@@ -106,13 +71,9 @@ func (c *collection) applyAll(entries []store.Entry) error {
 	return nil
 }
 
-// apply brings memory up to one entry of the log.
+// apply shows an entry of the log, whose vector the index has already.
 func (c *collection) apply(e store.Entry) error {
 	if e.Kind == store.KindPut {
-		// A search skips keys it finds no row for, so the index goes first.
-		if err := c.idx.Add(uint64(e.Key), e.Vector); err != nil {
-			return fmt.Errorf("index entry %d: %w", e.Key, err)
-		}
 		c.catalog.originals.keep(c.original(e.Instance))
 	}
 	released := c.applyRows(e)
@@ -125,7 +86,7 @@ func (c *collection) apply(e store.Entry) error {
 // original is the digest under which an instance's original is kept, empty if
 // the collection keeps none.
 func (c *collection) original(i *store.Instance) string {
-	if c.meta.DiscardOriginals { // never changes
+	if c.discards {
 		return ""
 	}
 	return i.Digest
@@ -139,13 +100,13 @@ func (c *collection) applyRows(e store.Entry) (released string) {
 	if e.Retires != 0 {
 		released = c.retire(e.Retires)
 	}
+	if e.Key > c.snapshot && e.Kind != store.KindLabel {
+		c.moved++
+	}
 	switch e.Kind {
 	case store.KindPut:
 		c.add(e.Key, e.Instance)
 	case store.KindDelete:
-		for _, l := range c.labels[e.Instance.ID] {
-			c.count(l, -1)
-		}
 		delete(c.labels, e.Instance.ID)
 	case store.KindLabel:
 		c.label(e.Key, *e.Label)
@@ -162,6 +123,8 @@ func (c *collection) add(key store.Key, i *store.Instance) {
 			by.keys[by.value] = append(by.keys[by.value], key)
 		}
 	}
+	c.numbers.add(key, i)
+	c.markAll(key, i.ID, true)
 }
 
 // field is one value of an instance with the keys of all that share it.
@@ -181,6 +144,7 @@ func (c *collection) retire(key store.Key) (digest string) {
 	if !ok {
 		return ""
 	}
+	c.markAll(key, i.ID, false)
 	delete(c.rows, key)
 	delete(c.ids, i.ID)
 	for _, by := range c.byField(i) {
@@ -188,6 +152,9 @@ func (c *collection) retire(key store.Key) (digest string) {
 		if by.keys[by.value] = left; len(left) == 0 {
 			delete(by.keys, by.value)
 		}
+	}
+	if len(c.patients[i.Patient]) == 0 && (i.Patient != "" || len(c.studies[i.Study]) == 0) {
+		delete(c.numbers.of, patientOf(i))
 	}
 	if len(c.order) > 2*len(c.rows)+64 {
 		c.order = c.live()
@@ -197,26 +164,22 @@ func (c *collection) retire(key store.Key) (digest string) {
 
 func (c *collection) label(key store.Key, l store.Label) {
 	c.lastLabel = key
-	c.count(c.labels[l.Instance][l.Task], -1)
+	// While the log is read, an instance replaced later is not there yet.
+	at, known := c.ids[l.Instance]
+	if old, ok := c.labels[l.Instance][l.Task]; ok && known {
+		c.mark(old, at, false)
+	}
 	if l.Removed {
 		delete(c.labels[l.Instance], l.Task)
 		return
 	}
-	c.count(l, 1)
+	if known {
+		c.mark(l, at, true)
+	}
 	if c.labels[l.Instance] == nil {
 		c.labels[l.Instance] = map[string]store.Label{}
 	}
 	c.labels[l.Instance][l.Task] = l
-}
-
-// count adds n to the classes of a label.
-func (c *collection) count(l store.Label, n int) {
-	for _, class := range l.Classes {
-		if c.labelled[l.Task] == nil {
-			c.labelled[l.Task] = map[string]int{}
-		}
-		c.labelled[l.Task][class] += n
-	}
 }
 
 func (c *collection) head() store.Key {
@@ -228,11 +191,18 @@ func (c *collection) head() store.Key {
 func (c *collection) description() store.Collection {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	return c.meta
+	return c.meta.Collection
 }
 
-// saveMeta stores a changed description. Only the writer calls it.
-func (c *collection) saveMeta(meta store.Collection) error {
+// engine is the index that serves.
+func (c *collection) engine() index.Index {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.idx
+}
+
+// describe stores a changed description. Only the writer calls it.
+func (c *collection) describe(meta described) error {
 	if err := c.gone(); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -66,15 +67,14 @@ func (l *Catalog) Create(ctx context.Context, meta store.Collection) error {
 	if err := meta.Validate(); err != nil {
 		return err
 	}
-	idx, err := newIndex(meta.Index, meta.Dimension)
-	if err != nil {
-		return err
-	}
 	if meta.Created.IsZero() {
 		meta.Created = time.Now().UTC()
 	}
-	c := &collection{catalog: l, meta: meta}
-	c.reset(idx)
+	c := newCollection(l, 0, described{Collection: meta})
+	var err error
+	if c.idx, err = newIndex(c.meta.spec(), meta.Dimension); err != nil {
+		return err
+	}
 	return l.alone(ctx, func() error { return l.create(c) })
 }
 
@@ -114,13 +114,13 @@ func (l *Catalog) Declare(ctx context.Context, name string, tasks []store.Task) 
 		return err
 	}
 	return l.alone(ctx, func() error {
-		meta := c.description()
+		meta := c.meta // no other goroutine changes it
 		merged, err := store.Merge(meta.Tasks, tasks)
 		if err != nil {
 			return err
 		}
 		meta.Tasks = merged
-		return c.saveMeta(meta)
+		return c.describe(meta)
 	})
 }
 
@@ -144,7 +144,7 @@ func (l *Catalog) drop(c *collection) error {
 	l.mu.Lock()
 	delete(l.collections, c.meta.Name)
 	l.mu.Unlock()
-	return errors.Join(c.abandon(), l.db.DropPrefix(logKeys(c.number)))
+	return errors.Join(c.abandon(), c.removeSnapshot(), l.db.DropPrefix(logKeys(c.number)))
 }
 
 // open reports why calls cannot be answered, if they cannot.
@@ -188,8 +188,25 @@ func (l *Catalog) Original(ctx context.Context, name, id string) (io.ReadCloser,
 	return r, nil
 }
 
-func newIndex(s store.Index, dimension int) (index.Index, error) {
-	idx, err := index.New(index.Spec{Engine: s.Engine, M: s.M, Candidates: s.Candidates}, dimension)
+// spec is the index that the collection's snapshot must be of.
+func (d *described) spec() index.Spec {
+	return specOf(d.Index, cmp.Or(d.Serves, index.EngineExact))
+}
+
+// specOf is what a collection's index is to the package index; engine is the
+// one for a collection that leaves it to the program.
+func specOf(i store.Index, engine string) index.Spec {
+	if !i.IsAuto() {
+		engine = i.Engine
+	}
+	return index.Spec{
+		Engine: engine, M: i.M, EfConstruction: i.EfConstruction, EfSearch: i.EfSearch,
+		Recall: i.Recall, Candidates: i.Candidates,
+	}
+}
+
+func newIndex(s index.Spec, dimension int) (index.Index, error) {
+	idx, err := index.New(s, dimension)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", store.ErrInvalid, err)
 	}

@@ -5,12 +5,16 @@
 //
 //	log/         Badger: collections, instances, vectors, labels
 //	originals/   images as received, in files named by their SHA-256
+//	index/       a snapshot of each collection's index, which is derived and may
+//	             be removed
 package local
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -20,6 +24,7 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 
+	"nearcase/index"
 	"nearcase/store"
 )
 
@@ -32,10 +37,15 @@ type Options struct {
 	MustExist bool
 	// Progress, if set, is told of the log entries read while opening.
 	Progress func(collection string, entries int)
+	// Logger is told what happens to indexes in the background; nil means nobody.
+	Logger *slog.Logger
+
+	choose func(n, dimension int) string // index.Choose save in tests
 }
 
 // Catalog is a store.Catalog in one data directory.
 type Catalog struct {
+	Options
 	dir       string
 	db        *badger.DB
 	originals originals
@@ -47,7 +57,15 @@ type Catalog struct {
 	written chan struct{} // closed when the writer has ended
 	closing sync.RWMutex  // guards closed and the closing of changes
 	closed  bool
+	reading sync.RWMutex          // held by who reads the log; guards gone
+	gone    bool                  // the log is closed
 	failed  atomic.Pointer[error] // what stopped the writer
+
+	ctx        context.Context // ends when Close begins
+	end        context.CancelFunc
+	wake       chan struct{} // tells the maintenance of commits
+	maintained chan struct{} // closed when the maintenance has ended
+	upkeeping  sync.Mutex    // held by what looks after all collections
 }
 
 var _ store.Catalog = (*Catalog)(nil)
@@ -76,17 +94,27 @@ func open(dir string, o Options) (*Catalog, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.choose == nil {
+		o.choose = index.Choose
+	}
 	l := &Catalog{
-		dir: dir, db: db,
+		Options: o, dir: dir, db: db,
 		originals:   originals{dir: filepath.Join(dir, "originals"), refs: map[string]int{}},
 		collections: map[string]*collection{},
 		changes:     make(chan *change, maxGroupChanges),
 		written:     make(chan struct{}),
+		wake:        make(chan struct{}, 1),
+		maintained:  make(chan struct{}),
 	}
-	if err := l.recover(o); err != nil {
+	if err := l.recover(); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
+	l.ctx, l.end = context.WithCancel(context.Background())
 	go l.write()
+	go l.maintain()
 	return l, nil
 }
 
@@ -118,18 +146,23 @@ func owner(dir string) string {
 }
 
 // recover brings memory up to the log, and removes what a crash left half done.
-func (l *Catalog) recover(o Options) error {
+func (l *Catalog) recover() error {
 	if err := l.checkFormat(); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(l.originals.dir, 0o700); err != nil {
-		return err
+	for _, dir := range []string{l.originals.dir, l.snapshots()} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
 	}
 	if err := l.loadCollections(); err != nil {
 		return err
 	}
+	if err := l.sweepSnapshots(); err != nil {
+		return err
+	}
 	for _, c := range l.collections {
-		if err := c.open(o.Progress); err != nil {
+		if err := c.open(l.Progress); err != nil {
 			return fmt.Errorf("collection %s: %w", c.meta.Name, err)
 		}
 	}
@@ -156,10 +189,12 @@ func (l *Catalog) checkFormat() error {
 
 func (l *Catalog) loadCollections() error {
 	return l.each([]byte{collectionPrefix}, []byte{collectionPrefix}, func(key, value []byte) error {
-		c := &collection{catalog: l, number: binary.BigEndian.Uint32(key[1:])}
-		if err := unsealJSON(value, &c.meta); err != nil {
-			return fmt.Errorf("collection %d: %w", c.number, err)
+		var meta described
+		number := binary.BigEndian.Uint32(key[1:])
+		if err := unsealJSON(value, &meta); err != nil {
+			return fmt.Errorf("collection %d: %w", number, err)
 		}
+		c := newCollection(l, number, meta)
 		l.collections[c.meta.Name] = c
 		return nil
 	})
@@ -213,7 +248,7 @@ func (l *Catalog) lastNumber() (uint32, error) {
 }
 
 func (l *Catalog) read(key []byte) (value []byte, err error) {
-	err = l.db.View(func(t *badger.Txn) error {
+	err = l.view(func(t *badger.Txn) error {
 		item, err := t.Get(key)
 		if err == nil {
 			value, err = item.ValueCopy(nil)
@@ -223,6 +258,17 @@ func (l *Catalog) read(key []byte) (value []byte, err error) {
 	return value, err
 }
 
+// view reads the log as it is at one moment. It may be called while the catalog
+// is being closed.
+func (l *Catalog) view(f func(*badger.Txn) error) error {
+	l.reading.RLock()
+	defer l.reading.RUnlock()
+	if l.gone {
+		return store.ErrClosed
+	}
+	return l.db.View(f)
+}
+
 func (l *Catalog) set(key, value []byte) error {
 	return l.db.Update(func(t *badger.Txn) error { return t.Set(key, value) })
 }
@@ -230,19 +276,19 @@ func (l *Catalog) set(key, value []byte) error {
 // each calls f for the stored pairs with a prefix, in order, from a key on. f
 // must not call the catalog.
 func (l *Catalog) each(prefix, from []byte, f func(key, value []byte) error) error {
-	l.closing.RLock()
-	defer l.closing.RUnlock()
-	if l.closed {
-		return store.ErrClosed
-	}
-	return l.db.View(func(t *badger.Txn) error {
-		o := badger.DefaultIteratorOptions
-		o.Prefix = prefix
-		it := t.NewIterator(o)
+	return l.scan(prefix, from, func(item *badger.Item) error {
+		key := item.KeyCopy(nil)
+		return item.Value(func(value []byte) error { return f(key, value) })
+	})
+}
+
+// scan is each for who does not want every value.
+func (l *Catalog) scan(prefix, from []byte, f func(*badger.Item) error) error {
+	return l.view(func(t *badger.Txn) error {
+		it := t.NewIterator(badger.IteratorOptions{Prefix: prefix})
 		defer it.Close()
 		for it.Seek(from); it.Valid(); it.Next() {
-			key := it.Item().KeyCopy(nil)
-			if err := it.Item().Value(func(value []byte) error { return f(key, value) }); err != nil {
+			if err := f(it.Item()); err != nil {
 				return err
 			}
 		}

@@ -1,7 +1,6 @@
 package local
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"maps"
 	"slices"
 
-	"nearcase/index"
 	"nearcase/store"
 )
 
@@ -48,13 +46,7 @@ func (l *Catalog) Vector(ctx context.Context, name, id string) ([]float32, error
 	if !ok {
 		return nil, fmt.Errorf("instance %q in collection %s: %w", id, name, store.ErrInstance)
 	}
-	return slices.Clone(v), nil
-}
-
-func (c *collection) engine() index.Index {
-	c.mu.RLock()
-	defer c.mu.RUnlock()
-	return c.idx
+	return v, nil
 }
 
 // WithDigest implements store.Catalog.
@@ -165,21 +157,21 @@ func (l *Catalog) Status(ctx context.Context, name string) (store.Status, error)
 	if err != nil {
 		return store.Status{}, err
 	}
+	stats := c.engine().Stats()
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	s := store.Status{
 		Instances: len(c.rows), Patients: len(c.patients),
 		Head: c.last, LabelHead: c.lastLabel,
 		Labelled: map[string]map[string]int{},
-		Engine:   cmp.Or(c.meta.Index.Engine, "exact"),
+		Engine:   stats.Engine,
+		Index: store.IndexStats{
+			Rows: stats.Rows, M: stats.M, EfConstruction: stats.EfConstruction, Ef: stats.Ef, Recall: stats.Recall,
+			Bytes: stats.Bytes, Mapped: stats.Mapped, Snapshot: c.snapshot,
+		},
 	}
 	for _, t := range c.meta.Tasks {
-		s.Labelled[t.Name] = map[string]int{}
-		for class, n := range c.labelled[t.Name] {
-			if n > 0 {
-				s.Labelled[t.Name][class] = n
-			}
-		}
+		s.Labelled[t.Name] = c.counts(t.Name)
 	}
 	return s, nil
 }

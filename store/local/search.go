@@ -4,58 +4,130 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
+	"slices"
 
 	"nearcase/index"
 	"nearcase/store"
 )
 
-// Search implements store.Catalog.
+// retries is how often a search begins anew because a case that it found was
+// deleted, replaced or labelled otherwise meanwhile; then the case is left out.
+const retries = 10
+
+// Search implements store.Catalog. It holds no lock while the index is searched.
 func (l *Catalog) Search(ctx context.Context, name string, q store.Query) ([]store.Case, error) {
 	c, err := l.collection(ctx, name)
 	if err != nil {
 		return nil, err
 	}
+	for try := 0; ; try++ {
+		cases, all, err := c.search(q)
+		if err != nil {
+			return nil, fmt.Errorf("search %s: %w", name, translate(err))
+		}
+		if all || try == retries {
+			return cases, ctx.Err()
+		}
+	}
+}
+
+// search returns the cases that answer a query, and whether all that the index
+// found still do.
+func (c *collection) search(q store.Query) (cases []store.Case, all bool, err error) {
+	idx, f, err := c.prepare(q)
+	if err != nil {
+		return nil, false, err
+	}
+	ask := idx.Search
+	if q.Exact {
+		ask = idx.SearchExact
+	}
+	neighbours, err := ask(q.Vector, q.K, f)
+	if err != nil {
+		return nil, false, err
+	}
+	cases = make([]store.Case, 0, len(neighbours))
+	for _, n := range neighbours {
+		if found, ok := c.present(store.Key(n.Key)); ok && answers(q, found) {
+			found.Score = n.Score
+			cases = append(cases, found)
+		}
+	}
+	return cases, len(cases) == len(neighbours), nil
+}
+
+// answers reports whether what is known of a case is what a query asks for.
+func answers(q store.Query, c store.Case) bool {
+	l, labelled := c.Labels[q.Labelled]
+	has := func(class string) bool { return slices.Contains(l.Classes, class) }
+	return (q.Labelled == "" || labelled) &&
+		(len(q.Classes) == 0 || slices.ContainsFunc(q.Classes, has)) &&
+		(q.Match == nil || q.Match(c.Instance, c.Labels))
+}
+
+// prepare returns the index to ask for a query and what may answer it. Neither
+// needs the lock, whatever is committed meanwhile.
+func (c *collection) prepare(q store.Query) (index.Index, index.Filter, error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
+	f := index.Filter{Accept: c.accept(q)}
+	if err := c.checkClasses(q); err != nil {
+		return nil, f, err
+	}
 	if q.Labelled != "" {
-		if _, err := c.meta.Task(q.Labelled); err != nil {
-			return nil, err
+		f.In = c.having(q.Labelled, q.Classes)
+	}
+	if q.OnePerPatient {
+		f.Group = c.numbers.numbering()
+	}
+	return c.idx, f, nil
+}
+
+// checkClasses returns why a query's task and classes cannot be asked for.
+func (c *collection) checkClasses(q store.Query) error {
+	if q.Labelled == "" && len(q.Classes) == 0 {
+		return nil
+	}
+	if q.Labelled == "" {
+		return fmt.Errorf("classes: %w: name the task that they are of", store.ErrInvalid)
+	}
+	task, err := c.meta.Task(q.Labelled)
+	if err != nil {
+		return err
+	}
+	for _, class := range q.Classes {
+		if !slices.Contains(task.Classes, class) {
+			return fmt.Errorf("class %q: %w in task %s", class, store.ErrClass, task.Name)
 		}
 	}
-	neighbours, err := search(c.idx, q, c.accept(q))
-	if err != nil {
-		return nil, fmt.Errorf("search %s: %w", name, translate(err))
-	}
-	cases := make([]store.Case, len(neighbours))
-	for i, n := range neighbours {
-		cases[i] = c.found(store.Key(n.Key))
-		cases[i].Score = n.Score
-	}
-	return cases, nil
+	return nil
 }
 
-func search(idx index.Index, q store.Query, accept func(uint64) bool) ([]index.Neighbour, error) {
-	if q.Exact {
-		return index.SearchExact(idx, q.Vector, q.K, accept)
+// accept says which keys may answer a query: those known by now that are not
+// excluded and that match.
+func (c *collection) accept(q store.Query) func(key uint64) bool {
+	last, excluded := uint64(c.last), c.excluded(q.Exclude)
+	accept := func(key uint64) bool { return key <= last && !excluded[store.Key(key)] }
+	if q.Match == nil {
+		return accept
 	}
-	return idx.Search(q.Vector, q.K, accept)
-}
-
-// accept says which keys may answer a query. The caller holds the lock.
-func (c *collection) accept(q store.Query) func(uint64) bool {
-	excluded := c.excluded(q.Exclude)
 	return func(key uint64) bool {
-		i, ok := c.rows[store.Key(key)]
-		if !ok || excluded[store.Key(key)] {
+		if !accept(key) {
 			return false
 		}
-		if q.Labelled == "" {
-			return true
-		}
-		_, ok = c.labels[i.ID][q.Labelled]
-		return ok
+		found, ok := c.present(store.Key(key))
+		return ok && answers(q, found)
 	}
+}
+
+// present returns the case of a key, if it is still there.
+func (c *collection) present(key store.Key) (store.Case, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if c.rows[key] == nil {
+		return store.Case{}, false
+	}
+	return c.found(key), true
 }
 
 // translate gives the index's errors the store's names.
@@ -67,129 +139,4 @@ func translate(err error) error {
 		return fmt.Errorf("%w: %w", store.ErrVector, err)
 	}
 	return err
-}
-
-// recallSamples is how many stored vectors a reindex asks both indexes for.
-const recallSamples = 100
-
-// Reindex implements store.Catalog.
-func (l *Catalog) Reindex(ctx context.Context, name string, to store.Index, progress func(done, total int)) (store.Reindexed, error) {
-	started := time.Now()
-	c, err := l.collection(ctx, name)
-	if err != nil {
-		return store.Reindexed{}, err
-	}
-	meta := c.description()
-	fresh, err := newIndex(to, meta.Dimension)
-	if err != nil {
-		return store.Reindexed{}, err
-	}
-	r := store.Reindexed{From: meta.Index, To: to}
-	head, err := c.fill(ctx, fresh, progress)
-	if err != nil {
-		return r, fmt.Errorf("reindex %s: %w", name, err)
-	}
-	if err := c.compare(ctx, fresh, &r); err != nil {
-		return r, fmt.Errorf("reindex %s: %w", name, err)
-	}
-	err = l.alone(ctx, func() error { return c.swap(fresh, head, to) })
-	r.Instances, r.Took = fresh.Len(), time.Since(started)
-	return r, err
-}
-
-// fill adds every instance there is to a new index and returns the log
-// position that it then stands at.
-func (c *collection) fill(ctx context.Context, fresh index.Index, progress func(done, total int)) (store.Key, error) {
-	c.mu.RLock()
-	head, order, old := c.last, c.live(), c.idx
-	c.mu.RUnlock()
-	for i, key := range order {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
-		if v, ok := old.Vector(uint64(key)); ok {
-			if err := fresh.Add(uint64(key), v); err != nil {
-				return 0, err
-			}
-		}
-		if progress != nil {
-			progress(i+1, len(order))
-		}
-	}
-	return head, nil
-}
-
-// compare measures both indexes against the exact answer, on stored vectors
-// evenly spread over the log.
-func (c *collection) compare(ctx context.Context, fresh index.Index, r *store.Reindexed) error {
-	c.mu.RLock()
-	order, old := c.live(), c.idx
-	c.mu.RUnlock()
-	var hits, hitsBefore, wanted int
-	for s := range min(recallSamples, len(order)) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		v, ok := old.Vector(uint64(order[s*len(order)/min(recallSamples, len(order))]))
-		if !ok {
-			continue
-		}
-		exact, err := index.SearchExact(fresh, v, 10, nil)
-		if err != nil {
-			return err
-		}
-		now, err := fresh.Search(v, 10, nil)
-		before, err2 := old.Search(v, 10, nil)
-		if err := errors.Join(err, err2); err != nil {
-			return err
-		}
-		hits, hitsBefore = hits+overlap(exact, now), hitsBefore+overlap(exact, before)
-		wanted, r.Sampled = wanted+len(exact), r.Sampled+1
-	}
-	if wanted > 0 {
-		r.Recall10 = float64(hits) / float64(wanted)
-		r.Recall10Before = float64(hitsBefore) / float64(wanted)
-	}
-	return nil
-}
-
-// overlap counts the neighbours at least as good as the worst exact one, so
-// that ties count as found.
-func overlap(exact, found []index.Neighbour) int {
-	n := 0
-	for _, f := range found {
-		if f.Score >= exact[len(exact)-1].Score {
-			n++
-		}
-	}
-	return n
-}
-
-// swap brings the new index up to the log and puts it in the old one's place.
-// It runs in the writer, so the log stands still.
-func (c *collection) swap(fresh index.Index, head store.Key, to store.Index) error {
-	if err := c.gone(); err != nil {
-		return err
-	}
-	err := c.replay(head, func(e store.Entry) error {
-		if e.Retires != 0 {
-			fresh.Remove(uint64(e.Retires))
-		}
-		if e.Kind == store.KindPut {
-			return fresh.Add(uint64(e.Key), e.Vector)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	meta := c.description()
-	meta.Index = to
-	if err := c.saveMeta(meta); err != nil {
-		return err
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.idx = fresh
-	return nil
 }

@@ -195,10 +195,42 @@ func (g *group) flush() {
 			return
 		}
 	}
+	if err := g.index(); err != nil {
+		// Memory is behind the log, which has the truth.
+		err = fmt.Errorf("indexing failed, restart to recover: %w", err)
+		g.catalog.failed.Store(&err)
+		g.fail(err)
+		return
+	}
 	for _, p := range g.planned {
 		p.change.done(p.entries, p.change.c.applyAll(p.entries))
 	}
 	g.reset()
+	g.catalog.poke()
+}
+
+// index gives the indexes the new vectors of the commit, those of a collection
+// together. No search sees them before their entries are applied.
+func (g *group) index() error {
+	feeds := map[*collection]*feed{}
+	for _, p := range g.planned {
+		f, ok := feeds[p.change.c]
+		if !ok {
+			f = &feed{idx: p.change.c.idx}
+			feeds[p.change.c] = f
+		}
+		for _, e := range p.entries {
+			if err := f.put(e); err != nil {
+				return err
+			}
+		}
+	}
+	for _, f := range feeds {
+		if err := f.flush(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (g *group) fail(err error, more ...planned) {
@@ -213,7 +245,8 @@ func (g *group) reset() {
 	*g = group{catalog: g.catalog}
 }
 
-// Close refuses further calls, commits what was submitted and closes the files.
+// Close refuses further calls, commits what was submitted, saves the indexes
+// that have changed much, and closes the files.
 func (l *Catalog) Close() error {
 	l.closing.Lock()
 	if l.closed {
@@ -223,7 +256,13 @@ func (l *Catalog) Close() error {
 	l.closed = true
 	close(l.changes)
 	l.closing.Unlock()
+	l.end()
 	<-l.written
+	<-l.maintained
+	l.saveAll()
+	l.reading.Lock()
+	l.gone = true
+	l.reading.Unlock()
 	if err := l.db.Close(); err != nil && !errors.Is(err, badger.ErrDBClosed) {
 		return fmt.Errorf("close log: %w", err)
 	}

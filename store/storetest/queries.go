@@ -155,23 +155,33 @@ func reindexing(t *testing.T, c store.Catalog) {
 	q := store.Query{Vector: Record(1).Vector, K: 9}
 	before, err := c.Search(t.Context(), "c", q)
 	must(t, err)
-	r, err := c.Reindex(t.Context(), "c", store.Index{Engine: "coder"}, nil)
-	must(t, err)
-	if r.Instances != 49 || r.Sampled == 0 || r.Recall10 < 0.9 {
-		t.Errorf("Reindex: got %+v, want 49 instances and a recall of at least 0.9", r)
+	for _, engine := range []string{"coder", "graph", "exact", store.EngineAuto} {
+		done := 0
+		r, err := c.Reindex(t.Context(), "c", store.Reindexing{Index: store.Index{Engine: engine}}, func(n, _ int) { done = n })
+		must(t, err)
+		if r.Instances != 49 || r.Sampled == 0 || r.Recall10 < 0.9 || r.To.Engine != engine || done != 49 {
+			t.Errorf("Reindex to %s: got %+v and progress to %d, want 49 instances and a recall of at least 0.9", engine, r, done)
+		}
+		s, err := c.Status(t.Context(), "c")
+		must(t, err)
+		if s.Engine != r.Engine || engine != store.EngineAuto && s.Engine != engine {
+			t.Errorf("Status after Reindex to %s: engine %q, and Reindex says %q", engine, s.Engine, r.Engine)
+		}
+		after, err := c.Search(t.Context(), "c", q)
+		must(t, err)
+		if !slices.Equal(ids(after), ids(before)) {
+			t.Errorf("Search after Reindex to %s: got %v, want %v", engine, ids(after), ids(before))
+		}
+		got, err := c.Collection(t.Context(), "c")
+		must(t, err)
+		if got.Index.Engine != engine {
+			t.Errorf("Collection after Reindex: got engine %q, want %s", got.Index.Engine, engine)
+		}
 	}
-	after, err := c.Search(t.Context(), "c", q)
-	must(t, err)
-	if len(after) != len(before) || after[0].Instance.ID != "i1" {
-		t.Errorf("Search after Reindex: got %d cases, want %d with i1 first", len(after), len(before))
-	}
-	_, err = c.Reindex(t.Context(), "c", store.Index{Engine: "none"}, nil)
+	_, err = c.Reindex(t.Context(), "c", store.Reindexing{Index: store.Index{Engine: "none"}}, nil)
 	wantErr(t, "Reindex to an unknown engine", err, store.ErrInvalid)
-	got, err := c.Collection(t.Context(), "c")
-	must(t, err)
-	if got.Index.Engine != "coder" {
-		t.Errorf("Collection after Reindex: got engine %q, want coder", got.Index.Engine)
-	}
+	_, err = c.Reindex(t.Context(), "c", store.Reindexing{MinRecall: 2}, nil)
+	wantErr(t, "Reindex with a minimal recall of 2", err, store.ErrInvalid)
 }
 
 func concurrency(t *testing.T, c store.Catalog) {
@@ -234,6 +244,7 @@ func observe(t *testing.T, c store.Catalog) string {
 	var b bytes.Buffer
 	s, err := c.Status(t.Context(), "c")
 	must(t, err)
+	s.Index = store.IndexStats{} // of places and memory, not of answers
 	fmt.Fprintf(&b, "%+v\n", s)
 	listed, err := c.List(t.Context(), "c", 0, 1000)
 	must(t, err)

@@ -1,0 +1,119 @@
+package api_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"nearcase/api"
+	"nearcase/store"
+)
+
+// crowd fills "c" with three instances of each of four patients, in the order of
+// their closeness to i0, and one of nobody known.
+func crowd(t *testing.T, s *api.Service, catalog store.Catalog) {
+	t.Helper()
+	fingerprint := emptied(t, s, finding)
+	for i := range 13 {
+		r := store.Record{Instance: store.Instance{ID: fmt.Sprint("i", i), Patient: fmt.Sprint("p", i/3)}, Vector: unit(1, float64(i)/10, 0, 0),
+			Fingerprint: fingerprint, Labels: []store.Label{{Task: "finding", Classes: []string{finding.Classes[i%2]}}}}
+		if i == 12 {
+			r.Instance.Patient = ""
+		}
+		put(t, catalog, r)
+	}
+}
+
+func similarTo(t *testing.T, s *api.Service, q api.Query) (ids []string) {
+	t.Helper()
+	a, err := s.Similar(t.Context(), "c", q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range a.Cases {
+		ids = append(ids, c.ID)
+	}
+	return ids
+}
+
+func TestSimilarIsNarrowed(t *testing.T) {
+	s, catalog := newService(t, false)
+	crowd(t, s, catalog)
+	for _, engine := range []string{"exact", "graph"} {
+		if _, err := s.Reindex(t.Context(), "c", store.Reindexing{Index: store.Index{Engine: engine}}, nil); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct {
+			fact string
+			q    api.Query
+			want []string
+		}{
+			{"all", api.Query{K: 3}, []string{"i3", "i4", "i5"}},
+			{"one of each patient", api.Query{K: 3, OnePerPatient: true}, []string{"i3", "i6", "i9"}},
+			{"as many as there are", api.Query{OnePerPatient: true}, []string{"i3", "i6", "i9", "i12"}},
+			{"a task", api.Query{K: 2, Labelled: "finding"}, []string{"i3", "i4"}},
+			{"a class", api.Query{K: 3, Labelled: "finding", Classes: []string{"a"}}, []string{"i4", "i6", "i8"}},
+			{"two classes", api.Query{K: 3, Labelled: "finding", Classes: []string{"a", "b"}}, []string{"i3", "i4", "i5"}},
+			{"a class nobody has", api.Query{Labelled: "finding", Classes: []string{"c"}}, nil},
+			{"all of it", api.Query{K: 3, Labelled: "finding", Classes: []string{"b"}, OnePerPatient: true}, []string{"i3", "i7", "i9"}},
+		} {
+			c.q.Instance = "i0"
+			if got := similarTo(t, s, c.q); !slices.Equal(got, c.want) {
+				t.Errorf("%s: Similar narrowed to %s: got %v, want %v", engine, c.fact, got, c.want)
+			}
+		}
+	}
+}
+
+func TestVotesMayBeOneOfEachPatient(t *testing.T) {
+	s, catalog := newService(t, false)
+	crowd(t, s, catalog)
+	a, err := s.Classify(t.Context(), "c", api.Query{Instance: "i0", OnePerPatient: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := a.Tasks[0].Counts; n.Neighbours != 4 || n.Patients != 4 {
+		t.Errorf("Classify with one case of each patient: got %+v, want 4 neighbours of 4", n)
+	}
+}
+
+func TestNarrowingThatMakesNoSenseIsRefused(t *testing.T) {
+	s, catalog := newService(t, false)
+	crowd(t, s, catalog)
+	for _, c := range []struct {
+		q    api.Query
+		want error
+	}{
+		{api.Query{Classes: []string{"a"}}, api.ErrQuery},
+		{api.Query{Labelled: "age"}, store.ErrTask},
+		{api.Query{Labelled: "finding", Classes: []string{"z"}}, store.ErrClass},
+	} {
+		c.q.Instance = "i0"
+		if _, err := s.Similar(t.Context(), "c", c.q); !errors.Is(err, c.want) {
+			t.Errorf("Similar %+v: got %v, want %v", c.q, err, c.want)
+		}
+	}
+	if _, err := s.Classify(t.Context(), "c", api.Query{Instance: "i0", Labelled: "finding"}); !errors.Is(err, api.ErrQuery) {
+		t.Errorf("Classify with labelled: got %v, want ErrQuery", err)
+	}
+}
+
+// The service's index is that of collections that do not say.
+func TestNewCollectionsHaveTheServicesIndex(t *testing.T) {
+	s, _ := newService(t, false)
+	s.Index = store.Index{Engine: "graph", M: 8}
+	for name, index := range map[string]store.Index{"default": {}, "own": {Engine: "exact"}} {
+		c, err := s.Create(t.Context(), api.NewCollection{Name: name, Model: "means", Index: index})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := index
+		if name == "default" {
+			want = s.Index
+		}
+		if c.Index != want || c.Status.Engine != want.Engine {
+			t.Errorf("Create %s: got index %+v served by %s, want %+v", name, c.Index, c.Status.Engine, want)
+		}
+	}
+}
