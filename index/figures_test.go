@@ -195,3 +195,123 @@ func (t *touched) reader(g *Graph, v *view) func([]float32) {
 		})
 	}
 }
+
+// BenchmarkSearchWhileInserting reports the latency of searches one after the
+// other, while nothing else happens and while vectors are added one by one and
+// half of them removed again.
+func BenchmarkSearchWhileInserting(b *testing.B) {
+	vectors := clustered(size+sizeQueries, 512)
+	x := filledWith(b, Spec{Engine: EngineGraph}, vectors[:size])
+	if err := Tune(b.Context(), x); err != nil {
+		b.Fatal(err)
+	}
+	queries := vectors[size:]
+	var idle, writing []float64
+	changed := 0
+	for b.Loop() {
+		idle = append(idle, latencies(b, x, queries)...)
+		stop, done := make(chan struct{}), make(chan int)
+		go func() { done <- change(b, x, vectors, stop) }()
+		writing = append(writing, latencies(b, x, queries)...)
+		close(stop)
+		changed += <-done
+	}
+	slices.Sort(idle)
+	slices.Sort(writing)
+	for name, l := range map[string][]float64{"idle": idle, "writing": writing} {
+		b.ReportMetric(1e6*l[len(l)/2], name+"-p50-µs")
+		b.ReportMetric(1e6*l[len(l)*99/100], name+"-p99-µs")
+	}
+	b.ReportMetric(writing[len(writing)*99/100]/idle[len(idle)*99/100], "p99-ratio")
+	b.ReportMetric(float64(changed)/float64(b.N), "changes")
+}
+
+// latencies are the seconds that each of twenty rounds of queries took.
+func latencies(b *testing.B, x Index, queries [][]float32) (all []float64) {
+	for range 20 {
+		for _, q := range queries {
+			start := time.Now()
+			search(b, x, q, 10, Filter{})
+			all = append(all, time.Since(start).Seconds())
+		}
+	}
+	return all
+}
+
+// change adds vectors and removes every second of them until it is stopped, and
+// returns how many changes it made.
+func change(b *testing.B, x Index, vectors [][]float32, stop chan struct{}) (n int) {
+	last, _ := x.LastKey()
+	for key := last + 1; ; key++ {
+		select {
+		case <-stop:
+			return n
+		default:
+		}
+		mustAdd(b, x, key, vectors[key%size])
+		if n++; key%2 == 0 {
+			x.Remove(key - 1)
+			n++
+		}
+	}
+}
+
+// BenchmarkReplaceHalf removes half of the vectors and adds them again, ten
+// times over, and reports what is left of a fresh build's recall, throughput and
+// memory.
+func BenchmarkReplaceHalf(b *testing.B) {
+	vectors := clustered(size+sizeQueries, 512)
+	queries := vectors[size:]
+	for b.Loop() {
+		fresh := filledWith(b, Spec{Engine: EngineGraph}, vectors[:size])
+		x := filledWith(b, Spec{Engine: EngineGraph}, vectors[:size])
+		keys, next := keysFrom(0, size), uint64(size)
+		var rows []int
+		for round := range uint64(10) {
+			next = replaceHalf(b, x, vectors, keys, next, round)
+			rows = append(rows, x.Stats().Rows)
+		}
+		for _, y := range []Index{fresh, x} {
+			if err := Tune(b.Context(), y); err != nil {
+				b.Fatal(err)
+			}
+			y.(*Graph).SetEf(48)
+		}
+		replaced, whole := duel(queries, func(q []float32) { search(b, x, q, 10, Filter{}) }, func(q []float32) { search(b, fresh, q, 10, Filter{}) })
+		for name, y := range map[string]Index{"fresh": fresh, "replaced": x} {
+			b.ReportMetric(recallOf(b, y, queries), name+"-recall@10")
+			b.ReportMetric(float64(y.Stats().Bytes)/size, name+"-bytes/vector")
+		}
+		b.ReportMetric(whole/replaced, "throughput-ratio")
+		b.ReportMetric(float64(rows[0]), "rows-after-1")
+		b.ReportMetric(float64(rows[9]), "rows-after-10")
+	}
+}
+
+// replaceHalf gives the vectors of half of the keys new keys, from next on, and
+// returns the next key. keys[i] is the key of vectors[i].
+func replaceHalf(b *testing.B, x Index, vectors [][]float32, keys []uint64, next, seed uint64) uint64 {
+	some := rand.New(rand.NewPCG(seed, seed)).Perm(size)[:size/2]
+	for _, i := range some {
+		x.Remove(keys[i])
+	}
+	var added []uint64
+	var again [][]float32
+	for _, i := range some {
+		keys[i] = next
+		added, again = append(added, next), append(again, vectors[i])
+		next++
+	}
+	mustAddAll(b, x, added, again)
+	return next
+}
+
+// recallOf is the recall@10 of an index on queries.
+func recallOf(b *testing.B, x Index, queries [][]float32) float64 {
+	hits := 0
+	for _, q := range queries {
+		want, _ := x.SearchExact(q, 10, Filter{})
+		hits += shared(search(b, x, q, 10, Filter{}), want)
+	}
+	return float64(hits) / float64(10*len(queries))
+}

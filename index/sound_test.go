@@ -111,6 +111,9 @@ func mustHavePlacesOfTheirOwn(t fataler, g *Graph) {
 			take(from, level, -1)
 		}
 	}
+	if i := slices.Index(owner[:g.upperUsed], 0); i >= 0 {
+		t.Fatalf("slot %d of %d belongs to nobody", i, g.upperUsed)
+	}
 }
 
 // The entry is a linked row of a layer at least as high as every live row's.
