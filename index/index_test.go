@@ -75,25 +75,25 @@ func TestSpecReadsJSONAndYAML(t *testing.T) {
 }
 
 func TestStatsDescribeTheIndex(t *testing.T) {
-	vectors := clustered(1500, 24)
+	vectors := clustered(300, 24)
 	for _, c := range []struct {
 		spec Spec
 		want Stats
 	}{
-		{Spec{}, Stats{Engine: EngineExact, Len: 1490, Rows: 1500}},
-		{Spec{Engine: EngineGraph}, Stats{Engine: EngineGraph, Len: 1490, Rows: 1500, M: 16, EfConstruction: 200, Ef: 80}},
+		{Spec{}, Stats{Engine: EngineExact, Len: 290, Rows: 300}},
+		{Spec{Engine: EngineGraph}, Stats{Engine: EngineGraph, Len: 290, Rows: 300, M: 16, EfConstruction: 200, Ef: 80}},
 		{
 			Spec{Engine: EngineGraph, M: 5, EfConstruction: 30, EfSearch: 7},
-			Stats{Engine: EngineGraph, Len: 1490, Rows: 1500, M: 5, EfConstruction: 30, Ef: 7},
+			Stats{Engine: EngineGraph, Len: 290, Rows: 300, M: 5, EfConstruction: 30, Ef: 7},
 		},
-		{Spec{Engine: EngineCoder}, Stats{Engine: EngineCoder, Len: 1490, Rows: 1500, M: 64, Ef: 20}},
+		{Spec{Engine: EngineCoder}, Stats{Engine: EngineCoder, Len: 290, Rows: 300, M: 64, Ef: 20}},
 	} {
 		x := filledWith(t, c.spec, vectors)
 		for key := range uint64(10) {
 			x.Remove(key)
 		}
 		got := x.Stats()
-		if got.Bytes < 1500*24*4 || got.Bytes > 10<<20 {
+		if got.Bytes < 300*24*4 || got.Bytes > 10<<20 {
 			t.Errorf("%+v: Stats().Bytes = %d, want about what the vectors take", c.spec, got.Bytes)
 		}
 		got.Bytes = 0

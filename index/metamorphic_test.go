@@ -47,7 +47,7 @@ func script(r *rand.Rand, n int) (steps []step) {
 		steps = append(steps, step{remove: slices.Clone(present[:n])})
 		present = present[n:]
 	}
-	for add(500 + r.IntN(700)); len(steps) < n; {
+	for add(sized(500 + r.IntN(700))); len(steps) < n; {
 		switch size := 1 << r.IntN(8); r.IntN(12) {
 		case 0, 1:
 			add(size)
@@ -59,7 +59,7 @@ func script(r *rand.Rand, n int) (steps []step) {
 		case 5:
 			remove(len(present) / (2 + r.IntN(8)))
 		case 6:
-			add(r.IntN(400))
+			add(sized(r.IntN(400)))
 		case 7:
 			steps = append(steps, step{tunes: true})
 		default:
@@ -133,7 +133,7 @@ func TestMetamorphic(t *testing.T) {
 		}
 	})
 	r := rand.New(rand.NewPCG(seed, 0))
-	steps := script(r, *metaSteps)
+	steps := script(r, max(20, sized(*metaSteps)))
 	for _, s := range drawSetups(r) {
 		t.Run(s.spec.engine(), func(t *testing.T) {
 			withProcs(s.procs, func() { s.run(t, steps) })

@@ -185,7 +185,7 @@ func walking(x Index) Index { return walker{x.(*Graph)} }
 var engines = []engine{
 	{"exact", Spec{}, nil},
 	{"graph", Spec{Engine: EngineGraph}, nil},
-	{"walking graph", Spec{Engine: EngineGraph}, walking},
+	{"walking graph", Spec{Engine: EngineGraph, EfConstruction: 40}, walking},
 	{"small graph", Spec{Engine: EngineGraph, M: 4, EfConstruction: 8, EfSearch: 1}, walking},
 	{"smallest graph", Spec{Engine: EngineGraph, M: 1, EfConstruction: 1, EfSearch: 1}, walking},
 	{"coder", Spec{Engine: EngineCoder, M: 4, Candidates: 2}, nil},

@@ -37,8 +37,8 @@ func searchRecall(t fataler, x Index, queries [][]float32) float64 {
 	return recall(t, x, queries, 10, func(q []float32) []Neighbour { return search(t, x, q, 10, Filter{}) })
 }
 
-// The floors of 4,000 vectors of 64 dimensions and 100 queries that are not
-// among them. Uniform vectors of many dimensions have no near neighbours: there a
+// The floors of 4,000 vectors of 64 dimensions (800 with the race detector) and
+// 100 queries that are not among them. Uniform vectors of many dimensions have no near neighbours: there a
 // walk must be wide, and Search finds it cheaper to scan.
 func TestGraphsReachTheirRecall(t *testing.T) {
 	for _, c := range []struct {
@@ -46,14 +46,15 @@ func TestGraphsReachTheirRecall(t *testing.T) {
 		width              int // of a walk
 		walk, reach, tuned float64
 	}{
-		{0, 40, 0.999, 1, 0.99},
+		{0, 40, 0.995, 1, 0.99},
 		{1, 200, 0.99, 1, 0.99},
 		{2, 80, 0.99, 0.998, 0.99},
-		{3, 40, 0.999, 0.999, 0.99},
+		{3, 40, 0.995, 0.999, 0.99},
 	} {
 		t.Run(datasets[c.dataset].name, func(t *testing.T) {
-			vectors := datasets[c.dataset].generate(4100, 64)
-			g, queries := graphOf(t, Spec{}, vectors[:4000]), vectors[4000:]
+			n := sized(4000)
+			vectors := datasets[c.dataset].generate(n+100, 64)
+			g, queries := graphOf(t, Spec{}, vectors[:n]), vectors[n:]
 			if got := g.reachable(); got < c.reach {
 				t.Errorf("%.4f of the rows can be reached, want %.4f", got, c.reach)
 			}
@@ -70,8 +71,9 @@ func TestGraphsReachTheirRecall(t *testing.T) {
 
 // A walk by heads sees less of a row, and must still find its way.
 func TestWalksByHeadsReachTheirRecall(t *testing.T) {
-	vectors := clustered(2100, 256)
-	g, queries := graphOf(t, Spec{}, vectors[:2000]), vectors[2000:]
+	vectors := clustered(1200, 256)
+	vectors, queries := vectors[:1100], vectors[1100:]
+	g := graphOf(t, Spec{EfConstruction: 60}, vectors)
 	mustTune(t, g)
 	if g.Stats().Head == 0 {
 		t.Fatalf("Stats() after Tune = %+v, want heads", g.Stats())
@@ -79,7 +81,7 @@ func TestWalksByHeadsReachTheirRecall(t *testing.T) {
 	if got := g.walkRecall(t, queries, 40); got < 0.99 {
 		t.Errorf("recall@10 of walks of width 40 = %.4f, want at least 0.99", got)
 	}
-	churn(t, g, vectors[:2000])
+	churn(t, g, vectors)
 	if got := g.walkRecall(t, queries, 60); got < 0.99 {
 		t.Errorf("recall@10 of walks of width 60 after changes = %.4f, want at least 0.99", got)
 	}
@@ -87,8 +89,8 @@ func TestWalksByHeadsReachTheirRecall(t *testing.T) {
 
 // A walk through uniform vectors of 512 dimensions misses much: Tune must see it.
 func TestTuneDoesNotTrustAWalkThatMisses(t *testing.T) {
-	vectors := uniform(2100, 512)
-	g, queries := graphOf(t, Spec{}, vectors[:2000]), vectors[2000:]
+	vectors := uniform(1100, 512)
+	g, queries := graphOf(t, Spec{}, vectors[:1000]), vectors[1000:]
 	if got := g.walkRecall(t, queries, 40); got > 0.9 {
 		t.Fatalf("recall@10 of narrow walks = %.4f, want little: the test needs a hard dataset", got)
 	}
@@ -103,21 +105,21 @@ func TestTuneDoesNotTrustAWalkThatMisses(t *testing.T) {
 // that it meets, it can miss what lies just behind them.)
 func TestManyCopiesOfOneVectorAreFound(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
-	vectors := clustered(3100, 32)
-	vectors, queries := vectors[:3000], vectors[3000:]
-	for i := 0; i < len(vectors); i += 20 {
+	vectors := clustered(1840, 32)
+	vectors, queries := vectors[:1800], vectors[1800:]
+	for i := 0; i < len(vectors); i += 12 {
 		vectors[i] = vectors[0]
 	}
-	for range 100 {
+	for range 40 {
 		queries = append(queries, moved(r, vectors[0], 0.6*r.Float64()))
 	}
-	g := graphOf(t, Spec{}, vectors)
+	g := graphOf(t, Spec{EfConstruction: 60}, vectors)
 	for removed := 0; removed < 120; {
 		// Wider than the removed ones that can be in the way.
 		if got := g.walkRecall(t, queries, 300); got < 0.999 {
 			t.Fatalf("recall@10 after removing %d of 150 copies = %.4f, want 0.999", removed, got)
 		}
-		found := g.walked(vectors[0], 20, 300, Filter{Accept: func(key uint64) bool { return key%20 == 0 }})
+		found := g.walked(vectors[0], 20, 300, Filter{Accept: func(key uint64) bool { return key%12 == 0 }})
 		if len(found) < 20 {
 			t.Fatalf("a walk found %d copies of those left after removing %d of 150, want 20", len(found), removed)
 		}

@@ -45,9 +45,10 @@ func (p *replacer) replace(t fataler, n, batch int) {
 // Ten times half of the vectors are replaced: recall stays, and places are used
 // again.
 func TestReplacingKeepsRecallAndRows(t *testing.T) {
-	vectors := clustered(2600, 48)
-	vectors, queries := vectors[:2500], vectors[2500:]
-	p := newReplacer(t, Spec{Engine: EngineGraph}, vectors)
+	n := sized(2000)
+	vectors := clustered(n+100, 48)
+	vectors, queries := vectors[:n], vectors[n:]
+	p := newReplacer(t, Spec{Engine: EngineGraph, EfConstruction: 100}, vectors)
 	g := p.x.(*Graph)
 	for round := range 10 {
 		p.replace(t, len(vectors)/2, 1+round*100)
@@ -65,8 +66,9 @@ func TestReplacingKeepsRecallAndRows(t *testing.T) {
 // Near-duplicates are harder: most rows of a clump are nearer to each other than
 // to what leads there. What is lost in a round is little.
 func TestReplacingNearDuplicatesLosesLittle(t *testing.T) {
-	vectors := nearDuplicates(1600, 64)
-	vectors, queries := vectors[:1500], vectors[1500:]
+	n := sized(1500)
+	vectors := nearDuplicates(n+100, 64)
+	vectors, queries := vectors[:n], vectors[n:]
 	p := newReplacer(t, Spec{Engine: EngineGraph}, vectors)
 	g := p.x.(*Graph)
 	for round := range 3 {

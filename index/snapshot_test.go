@@ -42,7 +42,7 @@ var snapshotSpecs = []struct {
 	spec Spec
 }{
 	{"exact", Spec{}},
-	{"graph", Spec{Engine: EngineGraph}},
+	{"graph", Spec{Engine: EngineGraph, EfConstruction: 60}},
 	{"small graph", Spec{Engine: EngineGraph, M: 3, EfConstruction: 10, EfSearch: 5}},
 	{"coder", Spec{Engine: EngineCoder, M: 8}},
 }
@@ -126,7 +126,7 @@ func mustBeAlike(t *testing.T, y, x Index, o *oracle, queries [][]float32) {
 func mustLiveOn(t *testing.T, y, x Index, o *oracle, vectors [][]float32) {
 	t.Helper()
 	last, _ := x.LastKey()
-	for i, v := range vectors[:400] {
+	for i, v := range vectors[:sized(400)] {
 		key := last + 1 + uint64(i)
 		for _, z := range []Index{x, y} {
 			mustAdd(t, z, key, v)

@@ -10,8 +10,8 @@ import (
 )
 
 func TestTuneFindsTheNarrowestBeam(t *testing.T) {
-	vectors := clustered(1600, 32)
-	g, queries := graphOf(t, Spec{}, vectors[:1500]), vectors[1500:]
+	vectors := clustered(1000, 32)
+	g, queries := graphOf(t, Spec{EfConstruction: 60}, vectors[:900]), vectors[900:]
 	efs := map[float64]int{}
 	for _, want := range []float64{0.8, 0.9, 0.99} {
 		g.spec.Recall = want
