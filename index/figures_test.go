@@ -315,3 +315,18 @@ func recallOf(b *testing.B, x Index, queries [][]float32) float64 {
 	}
 	return float64(hits) / float64(10*len(queries))
 }
+
+// BenchmarkBuild reports how long adding all vectors at once takes: -cpu 1,2
+// compares numbers of processors.
+func BenchmarkBuild(b *testing.B) {
+	vectors, keys := clustered(size, 512), keysFrom(0, size)
+	var seconds []float64
+	for b.Loop() {
+		x := mustNew(b, Spec{Engine: EngineGraph}, 512)
+		start := time.Now()
+		mustAddAll(b, x, keys, vectors)
+		seconds = append(seconds, time.Since(start).Seconds())
+	}
+	slices.Sort(seconds)
+	b.ReportMetric(seconds[len(seconds)/2], "build-s")
+}

@@ -136,7 +136,7 @@ func mustReach(t *testing.T, g *Graph, floor float64, when string) {
 
 // Removed rows are in the way until they are mended: what is added among many
 // of them must neither be left without lists nor be led to by nothing.
-func TestWhatReplacesAClumpIsReachable(t *testing.T) {
+func TestWhatReplacesAClumpIsFound(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	vectors := clustered(2000, 12)
 	for i := 1950; i < len(vectors); i++ {
@@ -148,18 +148,19 @@ func TestWhatReplacesAClumpIsReachable(t *testing.T) {
 	}
 	for key := uint64(2000); key < 2050; key++ {
 		mustAdd(t, g, key, vectors[key-50])
+		row, _ := g.keys.row(key)
+		if v := g.view(); read(nil, v.list(row, 0)) == nil {
+			t.Errorf("row %d of key %d leads nowhere", row, key)
+		}
+		// Narrower than the removed rows that are as near.
+		if got := g.walked(vectors[key-50], 1, 40, Filter{}); len(got) != 1 || got[0].Key != key {
+			t.Errorf("a walk for the vector of key %d found %v", key, got)
+		}
 	}
 	if got := len(g.sweep.waiting); got != 50 {
 		t.Fatalf("%d rows wait to be mended, want all 50: the test needs them in the way", got)
 	}
 	mustReach(t, g, 0.999, "after replacing a clump")
-	for key := uint64(2000); key < 2050; key++ {
-		row, _ := g.keys.row(key)
-		v := g.view()
-		if read(nil, v.list(row, 0)) == nil {
-			t.Errorf("row %d of key %d leads nowhere", row, key)
-		}
-	}
 }
 
 // A row that was removed is used again only when no search can be looking at it.

@@ -2,6 +2,7 @@ package index
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -66,6 +67,26 @@ func TestGraphsReachTheirRecall(t *testing.T) {
 				t.Errorf("recall@10 with ef %d from Tune = %.4f, want at least %.4f", g.Ef(), got, c.tuned)
 			}
 		})
+	}
+}
+
+// A filter that a walk cannot foresee must widen its beam.
+func TestWalksFindWhatAcceptLets(t *testing.T) {
+	n := sized(6000)
+	vectors := clustered(n+100, 32)
+	x, queries := graphOf(t, Spec{EfConstruction: 60, EfSearch: 20}, vectors[:n]), vectors[n:]
+	half := Filter{Accept: func(key uint64) bool { return key*0x9e3779b97f4a7c15>>63 == 0 }}
+	hits := 0
+	for _, q := range queries {
+		want, _ := x.SearchExact(q, 10, half)
+		for _, n := range search(t, x, q, 10, half) {
+			if slices.Contains(want, n) {
+				hits++
+			}
+		}
+	}
+	if got := float64(hits) / 1000; got < 0.99 {
+		t.Errorf("recall@10 of what Accept lets = %.4f, want at least 0.99", got)
 	}
 }
 

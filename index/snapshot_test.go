@@ -245,6 +245,34 @@ func TestTheFileMayBeReplacedOrRemoved(t *testing.T) {
 	}
 }
 
+// Of two snapshots the older may be saved last; it must not undo what changed.
+func TestAnOlderSnapshotUndoesNothing(t *testing.T) {
+	vectors := clustered(2*blockRows, 16)
+	x, o := filledWith(t, Spec{}, vectors), oracleOf(vectors)
+	folder := t.TempDir()
+	older, newer := Freeze(x), Freeze(x)
+	save := func(s *Snapshot, name string) {
+		t.Helper()
+		if err := s.Save(filepath.Join(folder, name), nil); err != nil {
+			t.Fatalf("Save(%s) = %v, want no error", name, err)
+		}
+		mustAnswer(t, x, o, vectors[3], 2*blockRows, Filter{})
+	}
+	save(newer, "newer")
+	for key := range uint64(100) {
+		x.Remove(key)
+		o.remove(key)
+		mustAdd(t, x, 2*blockRows+key, vectors[key+1])
+		o.add(2*blockRows+key, vectors[key+1])
+	}
+	save(older, "older")
+	for key := range uint64(100) { // in the rows of the first
+		mustAdd(t, x, 3*blockRows+key, vectors[key+2])
+		o.add(3*blockRows+key, vectors[key+2])
+	}
+	save(Freeze(x), "last")
+}
+
 func TestAFailedSaveLeavesNothing(t *testing.T) {
 	vectors := clustered(2*blockRows, 8)
 	x := filledWith(t, Spec{}, vectors).(*Exact)
