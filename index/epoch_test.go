@@ -45,7 +45,7 @@ func TestNobodyIsLeftAfterTwoEpochs(t *testing.T) {
 			"enter": func(t *rapid.T) { inside = append(inside, reader{e.enter(), now}) },
 			"leave": func(t *rapid.T) {
 				if len(inside) == 0 {
-					t.Skip("nobody is inside")
+					return
 				}
 				i := rapid.IntRange(0, len(inside)-1).Draw(t, "who")
 				e.leave(inside[i].ticket)

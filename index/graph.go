@@ -160,9 +160,9 @@ func (g *Graph) walk(v *view, b *beam, e entry, k, ef int, f *Filter) ([]Neighbo
 	return nil, false
 }
 
-// Scoring a row that a walk meets costs about as much as scoring one of few
-// rows of a scan, and a walk meets about walkRows for each place of its beam,
-// beside walkStart on its way there (BenchmarkFilters).
+// A walk takes about as long as scoring walkRows rows one by one for each place of
+// its beam, and walkStart on its way there: where filters make a walk and a scan
+// cross was measured (BenchmarkFilters), on one machine.
 const (
 	walkRows  = 16
 	walkStart = 300
