@@ -194,3 +194,16 @@ func TestHeadsAreMadeWhileWriting(t *testing.T) {
 		}
 	}
 }
+
+// Few different vectors span fewer directions than a head has; those it lacks
+// must not loosen its bounds.
+func TestHeadsOfFewDirectionsAreTight(t *testing.T) {
+	var vectors [][]float32
+	for range 50 {
+		vectors = append(vectors, clustered(30, 256)...)
+	}
+	f := train(vectors, 256)
+	if f.size == 0 || f.delta > 1e-4 {
+		t.Fatalf("train on 30 vectors = %d directions, %g from orthonormal, want some within 1e-4", f.size, f.delta)
+	}
+}

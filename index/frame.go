@@ -155,13 +155,13 @@ func (f *frame) mix(span [][]float32, dimension int) {
 }
 
 // skew is an upper bound of how far rows are from orthonormal: the Frobenius
-// norm of I - BᵀB.
+// norm of I - BBᵀ. A row of zeros, of which no head has a part, is left out.
 func skew(rows [][]float32) float64 {
 	var square float64
 	for i := range rows {
 		for j := range rows {
 			dot := exactDot(rows[i], rows[j])
-			if i == j {
+			if i == j && dot != 0 {
 				dot -= 1
 			}
 			square += dot * dot

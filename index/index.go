@@ -1,6 +1,7 @@
-// Package index turns vectors into ranked keys. An engine keeps unit vectors in
-// memory under growing keys and answers a query with the nearest of them; it
-// stores nothing, knows no records, and starts no goroutine that outlives a call.
+// Package index turns vectors into ranked keys. An engine keeps unit vectors
+// under growing keys and answers a query with the nearest of them. It knows no
+// records, starts no goroutine that outlives a call, and writes a file only when
+// it is asked to: a snapshot, which can always be made again.
 //
 // Approximate engines propose and the stored vectors decide: a score is always
 // simd.Dot of the query and the stored vector, whichever engine and path found

@@ -2,10 +2,8 @@ package index
 
 import (
 	"cmp"
-	"runtime"
 	"slices"
 	"sync"
-	"sync/atomic"
 )
 
 // Rows are linked in batches, as ParlayANN does (Manohar et al. 2024): every row
@@ -69,22 +67,13 @@ func split(edges []edge) (lists [][]edge) {
 	return lists
 }
 
-// inParallel calls f for every number below n, from as many goroutines as pay.
+// inParallel is forEach with a linker for each call.
 func inParallel(n int, f func(l *linker, i int)) {
-	var next atomic.Int64
-	work := func() {
+	forEach(n, func(i int) {
 		l := linkers.Get().(*linker)
 		defer linkers.Put(l)
-		for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-			f(l, i)
-		}
-	}
-	var group sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), n) - 1 {
-		group.Go(work)
-	}
-	work()
-	group.Wait()
+		f(l, i)
+	})
 }
 
 // reach writes the lists of row i of a batch and returns the edges back to it.

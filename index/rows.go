@@ -229,7 +229,7 @@ func (r *rows) exhume() {
 		r.free = append(r.free, r.graves[done].row)
 		done++
 	}
-	r.graves = append(r.graves[:0], r.graves[done:]...)
+	r.graves = slices.Delete(r.graves, 0, done)
 }
 
 // reserve makes the arrays hold n rows, an eighth more when they grow.

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"runtime"
@@ -31,10 +32,7 @@ func Tune(ctx context.Context, x Index) error {
 	}
 	size := g.Len()
 	exam := g.examine(ctx)
-	want := g.spec.Recall
-	if want == 0 {
-		want = defaultRecall
-	}
+	want := cmp.Or(g.spec.Recall, defaultRecall)
 	ef, recall := tuneK, 0.0
 	for ; ctx.Err() == nil; ef = ef + max(2, ef/6) {
 		if recall = g.grade(exam, ef); recall >= want || ef > 1<<12 {
@@ -121,17 +119,20 @@ func (g *Graph) grade(questions []question, ef int) float64 {
 	return float64(hits.Load()) / float64(wanted.Load())
 }
 
-// forEach calls f for every number below n, on all processors.
+// forEach calls f for every number below n, from as many goroutines as there are
+// processors, of which the caller's is one.
 func forEach(n int, f func(i int)) {
 	var next atomic.Int64
-	var group sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
-		group.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				f(i)
-			}
-		})
+	work := func() {
+		for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+			f(i)
+		}
 	}
+	var group sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), n) - 1 {
+		group.Go(work)
+	}
+	work()
 	group.Wait()
 }
 
