@@ -17,15 +17,14 @@ type Filter struct {
 	// keys only, best first, so that excluding a few costs next to nothing. It
 	// may be called from several goroutines, and about one key more than once.
 	Accept func(key uint64) bool
+	// Without, if set, is the key of a stored vector that the search must not know:
+	// it does not answer, and in Graph it leads to no others. So a stored vector is
+	// a query like a new one, which its own row would lead to its neighbours.
+	Without *uint64
 	// Group, if set, names the group of a key: at most one neighbour of each
 	// group answers, its best. Group 0 is no group: its keys do not compete. It
 	// is called as Accept is.
 	Group func(key uint64) uint64
-}
-
-// allows says whether a key may answer.
-func (f *Filter) allows(key uint64) bool {
-	return (f.In == nil || f.In.Has(key)) && (f.Accept == nil || f.Accept(key))
 }
 
 // Set is a set of keys as a bitmap: one bit for each key up to the largest.

@@ -209,3 +209,24 @@ func TestTheKeysOfASetCanBeLeftEarly(t *testing.T) {
 		t.Errorf("All() up to 64 = %v, want [1 63 64]", got)
 	}
 }
+
+// Law: a search without a key answers as an index that never had it: exactly in a
+// scan, and without its own row to lead it in a graph.
+func TestASearchWithoutAKeyDoesNotKnowIt(t *testing.T) {
+	vectors := clustered(1500, 48)
+	x, o := filledWith(t, Spec{Engine: EngineGraph, EfSearch: 200}, vectors), oracleOf(vectors)
+	for key := uint64(0); key < 50; key++ {
+		f := Filter{Without: &key}
+		want := o.nearest(vectors[key], 5, f)
+		if got, _ := x.SearchExact(vectors[key], 5, f); !slices.Equal(got, want) {
+			t.Fatalf("SearchExact without %d = %v, want %v", key, got, want)
+		}
+		if found := search(t, x, vectors[key], 5, f); slices.ContainsFunc(found, func(n Neighbour) bool { return n.Key == key }) || len(found) != 5 {
+			t.Fatalf("Search without %d = %v, want five others", key, found)
+		}
+	}
+	unknown := uint64(99999)
+	if got, want := search(t, x, vectors[3], 5, Filter{Without: &unknown}), search(t, x, vectors[3], 5, Filter{}); !slices.Equal(got, want) {
+		t.Errorf("Search without an unknown key = %v, want %v", got, want)
+	}
+}

@@ -111,22 +111,21 @@ func (g *Graph) Ef() int { return int(g.ef.Load()) }
 
 // Search implements Index.
 func (g *Graph) Search(vector []float32, k int, f Filter) ([]Neighbour, error) {
-	return g.search(vector, k, &f, g.Ef(), 0)
+	return g.search(vector, k, &f, g.Ef())
 }
 
-// search searches with a beam of at least ef, as if without, if it is not 0, were
-// one more than a row that does not exist.
-func (g *Graph) search(vector []float32, k int, f *Filter, ef int, without uint32) ([]Neighbour, error) {
+// search searches with a beam of at least ef.
+func (g *Graph) search(vector []float32, k int, f *Filter, ef int) ([]Neighbour, error) {
 	if err := checkUnit(vector, g.dimension); err != nil {
 		return nil, fmt.Errorf("index: search: %w", err)
 	}
 	defer g.epochs.leave(g.epochs.enter())
-	e := entry(g.entry.Load()) // before the view, which then has its row
+	e, hidden := entry(g.entry.Load()), g.unknown(f) // before the view, which then has their rows
 	v := g.view()
 	b := beams.Get().(*beam)
 	defer beams.Put(b)
 	b.query.set(vector, v.frame)
-	b.without, b.skims = without, v.hasHeads()
+	b.without, b.skims = hidden, v.hasHeads()
 	k = min(k, g.Len())
 	if e == 0 || k <= 0 {
 		return nil, nil
@@ -135,6 +134,18 @@ func (g *Graph) search(vector []float32, k int, f *Filter, ef int, without uint3
 		return found, nil
 	}
 	return g.nearest(v, &b.query, k, f), nil
+}
+
+// unknown is one more than the row that the filter hides, and 0 for none.
+func (g *Graph) unknown(f *Filter) uint32 {
+	if f.Without == nil {
+		return 0
+	}
+	row, ok := g.keys.row(*f.Without)
+	if !ok {
+		return 0
+	}
+	return row + 1
 }
 
 // walk searches with beams as wide as the filter needs, and gives up where a

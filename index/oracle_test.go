@@ -44,7 +44,7 @@ func (o *oracle) remove(key uint64) bool {
 func (o *oracle) nearest(query []float32, k int, f Filter) []Neighbour {
 	var all []Neighbour
 	for _, key := range o.keys {
-		if (f.In == nil || f.In.Has(key)) && (f.Accept == nil || f.Accept(key)) {
+		if f.allows(key) {
 			all = append(all, Neighbour{key, simd.Dot(query, o.vectors[key])})
 		}
 	}
@@ -247,4 +247,9 @@ func search(t fataler, x Index, query []float32, k int, f Filter) []Neighbour {
 		t.Fatalf("Search(k = %d) = %v, want no error", k, err)
 	}
 	return found
+}
+
+// allows says whether a key may answer.
+func (f *Filter) allows(key uint64) bool {
+	return (f.In == nil || f.In.Has(key)) && (f.Accept == nil || f.Accept(key)) && (f.Without == nil || *f.Without != key)
 }

@@ -100,7 +100,8 @@ func (v *view) sift(best *top, q *query, f *Filter, from int, alive uint64, dots
 
 // consider pushes a row if its exact score and the filter admit it.
 func (v *view) consider(best *top, q *query, f *Filter, row uint32) {
-	if f.In != nil && !f.In.Has(v.keys[row]) {
+	key := v.keys[row]
+	if f.In != nil && !f.In.Has(key) || f.Without != nil && *f.Without == key {
 		return
 	}
 	n := v.score(q, row)

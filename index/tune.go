@@ -56,11 +56,6 @@ type question struct {
 	least  float32
 }
 
-// others lets all answer but the vector itself.
-func (q *question) others() Filter {
-	return Filter{Accept: func(key uint64) bool { return key != q.key }}
-}
-
 // examine draws questions, evenly from the rows, and answers them by scans.
 func (g *Graph) examine(ctx context.Context) []question {
 	keys := g.sample(tuneSamples)
@@ -72,7 +67,7 @@ func (g *Graph) examine(ctx context.Context) []question {
 			return
 		}
 		q.key, q.vector = keys[i], vector
-		if found, err := g.SearchExact(q.vector, tuneK, q.others()); err == nil && len(found) > 0 {
+		if found, err := g.SearchExact(q.vector, tuneK, Filter{Without: &q.key}); err == nil && len(found) > 0 {
 			q.count, q.least = len(found), found[len(found)-1].Score
 		}
 	})
@@ -98,11 +93,7 @@ func (g *Graph) grade(questions []question, ef int) float64 {
 	var hits, wanted atomic.Int64
 	forEach(len(questions), func(i int) {
 		q := &questions[i]
-		f := q.others()
-		// As new images are, the vector must be strange to the graph: it would
-		// lead to its own neighbours at once.
-		row, _ := g.keys.row(q.key)
-		found, err := g.search(q.vector, tuneK, &f, ef, row+1)
+		found, err := g.search(q.vector, tuneK, &Filter{Without: &q.key}, ef)
 		if err != nil {
 			return
 		}

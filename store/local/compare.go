@@ -23,8 +23,8 @@ type sample struct {
 }
 
 // samples returns up to n stored vectors, evenly spread over the log. They are
-// answered by what was stored up to at, save themselves and, if kin is set,
-// their kin.
+// answered by what was stored up to at, as if they were not stored themselves and,
+// if kin is set, without their kin.
 func (c *collection) samples(n int, at store.Key, kin bool) []sample {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -38,7 +38,8 @@ func (c *collection) samples(n int, at store.Key, kin bool) []sample {
 			continue
 		}
 		own := c.excluded(store.Exclude{Instances: []string{c.rows[key].ID}, Kin: kin})
-		samples = append(samples, sample{vector, index.Filter{Accept: func(key uint64) bool {
+		self := uint64(key)
+		samples = append(samples, sample{vector, index.Filter{Without: &self, Accept: func(key uint64) bool {
 			return store.Key(key) <= at && !own[store.Key(key)]
 		}}})
 	}
