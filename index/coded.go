@@ -3,6 +3,7 @@ package index
 import (
 	"math"
 	"math/bits"
+	"runtime"
 	"slices"
 
 	"nearcase/index/simd"
@@ -113,18 +114,6 @@ func (v *view) screen(q *query, rows []uint32, least float32) []uint32 {
 	return kept
 }
 
-// NeedsTuning says whether Tune would adapt the index to what it holds: it has
-// doubled since it did, and is large enough for that to matter.
-func NeedsTuning(x Index) bool {
-	r, spec := rowsOf(x)
-	size := r.Len()
-	if size >= max(minTrain, 2*int(r.trained.Load())) {
-		return true
-	}
-	g, ok := x.(*Graph)
-	return ok && spec.EfSearch == 0 && size >= max(1000, 2*int(g.tuned.Load()))
-}
-
 // minTrain is the number of rows below which a frame does not pay.
 const minTrain = 1024
 
@@ -142,7 +131,11 @@ func (r *rows) sharpen() {
 func (r *rows) reframe() {
 	defer r.epochs.leave(r.epochs.enter())
 	v := r.view()
-	c := coded{frame: train(v.some(trainRows), r.dimension)}
+	var vectors [][]float32
+	for _, row := range v.some(trainRows) {
+		vectors = append(vectors, v.vector(row))
+	}
+	c := coded{frame: train(vectors, r.dimension)}
 	c = c.grown(len(v.keys), r.stride)
 	seen := make([]uint64, v.n) // the key of a coded row, plus one
 	inBlocks(v.n, func(from, to int) {
@@ -154,6 +147,7 @@ func (r *rows) reframe() {
 			}
 		}
 	})
+	runtime.KeepAlive(v.arrays) // and so the file that vectors may lie in
 	r.adoptCodes(c, seen)
 }
 
@@ -176,15 +170,15 @@ func (r *rows) adoptCodes(c coded, seen []uint64) {
 	r.arrays.Store(&a)
 }
 
-// some returns up to n live vectors, evenly from the rows.
-func (v *view) some(n int) (vectors [][]float32) {
+// some returns up to n live rows, evenly spread.
+func (v *view) some(n int) (rows []uint32) {
 	n = min(n, v.n)
 	for i := range n {
 		if row := uint32(i * v.n / n); v.isAlive(row) {
-			vectors = append(vectors, slices.Clone(v.vector(row)))
+			rows = append(rows, row)
 		}
 	}
-	return vectors
+	return rows
 }
 
 // inBlocks calls f for ranges that make up the numbers below n, on all

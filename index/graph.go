@@ -47,7 +47,7 @@ func newGraph(spec Spec, dimension int) *Graph {
 		efConstruction: cmp.Or(spec.EfConstruction, defaultEfConstruction),
 	}
 	g.ef.Store(int64(cmp.Or(spec.EfSearch, defaultEf)))
-	g.arrays.Store(&arrays{coded: coded{frame: new(frame)}, links: links{m: g.m}})
+	g.arrays.Load().m = g.m
 	return g
 }
 

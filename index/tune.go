@@ -18,6 +18,18 @@ const tuneSamples = 200
 // tuneK is the k of the recall that is tuned for.
 const tuneK = 10
 
+// NeedsTuning says whether Tune would adapt the index to what it holds: it has
+// doubled since it did, and is large enough for that to matter.
+func NeedsTuning(x Index) bool {
+	r, spec := rowsOf(x)
+	size := r.Len()
+	if size >= max(minTrain, 2*int(r.trained.Load())) {
+		return true
+	}
+	g, ok := x.(*Graph)
+	return ok && spec.EfSearch == 0 && size >= max(1000, 2*int(g.tuned.Load()))
+}
+
 // Tune adapts an index to what it holds: it finds the directions in which its
 // vectors differ, by which scans go faster, and the narrowest beam with which a
 // graph reaches the recall of its spec, on stored vectors as queries and against
@@ -78,11 +90,8 @@ func (g *Graph) examine(ctx context.Context) []question {
 func (r *rows) sample(n int) (keys []uint64) {
 	defer r.epochs.leave(r.epochs.enter())
 	v := r.view()
-	n = min(n, v.n)
-	for i := range n {
-		if row := uint32(i * v.n / n); v.isAlive(row) {
-			keys = append(keys, v.keys[row])
-		}
+	for _, row := range v.some(n) {
+		keys = append(keys, v.keys[row])
 	}
 	return keys
 }
