@@ -61,16 +61,6 @@ func (s *Set) Remove(key uint64) {
 	}
 }
 
-// And returns the keys that are in both sets, in a set of its own.
-func (s *Set) And(o *Set) *Set {
-	both := &Set{words: make([]uint64, min(len(s.words), len(o.words)))}
-	for i := range both.words {
-		both.words[i] = s.words[i] & o.words[i]
-		both.n += bits.OnesCount64(both.words[i])
-	}
-	return both
-}
-
 // Or returns the keys that are in either set, in a set of its own.
 func (s *Set) Or(o *Set) *Set {
 	if len(s.words) < len(o.words) {

@@ -61,19 +61,12 @@ func benchmarkMany(b *testing.B, x tableOf, batch int) {
 func BenchmarkScan(b *testing.B) {
 	for _, n := range []int{512, 768} {
 		x := newTable(1, n, 50<<20/n)
-		out, out2 := make([]int32, len(x.ids)), make([]int32, len(x.ids))
-		benchEachKernel(b, fmt.Sprint(n, "/one"), func(b *testing.B) {
+		out := make([]int32, len(x.ids))
+		benchEachKernel(b, fmt.Sprint(n), func(b *testing.B) {
 			x.query.Set(x.codes)
 			b.SetBytes(int64(len(x.rows)))
 			for b.Loop() {
 				x.query.Scan(x.rows, out)
-			}
-		})
-		benchEachKernel(b, fmt.Sprint(n, "/two"), func(b *testing.B) {
-			x.query.Set(x.codes)
-			b.SetBytes(int64(len(x.rows)))
-			for b.Loop() {
-				Scan8x2(x.query, x.query, x.rows, out, out2)
 			}
 		})
 	}

@@ -21,12 +21,6 @@ func scanAVX2(rows *uint8, query *int8, n int, bias int32, out *int32, count int
 func scanAVX512(rows *uint8, query *int8, n int, bias int32, out *int32, count int)
 
 //go:noescape
-func scan2AVX2(rows *uint8, hi, lo *int8, n int, biasHi, biasLo int32, outHi, outLo *int32, count int)
-
-//go:noescape
-func scan2AVX512(rows *uint8, hi, lo *int8, n int, biasHi, biasLo int32, outHi, outLo *int32, count int)
-
-//go:noescape
 func splitAVX2(words *int16, codes *int8, n int)
 
 //go:noescape
@@ -68,18 +62,6 @@ func scan(rows []uint8, codes []int8, bias int32, out []int32) {
 		scanAVX2(&rows[0], &codes[0], len(codes), bias, &out[0], len(out))
 	default:
 		scanPortable(rows, codes, out)
-	}
-}
-
-func scan2(rows []uint8, hi, lo *Query8, outHi, outLo []int32) {
-	h, l, n := &hi.codes[0], &lo.codes[0], hi.Len()
-	switch chosen {
-	case avx512vnni:
-		scan2AVX512(&rows[0], h, l, n, hi.bias, lo.bias, &outHi[0], &outLo[0], len(outHi))
-	case avx2:
-		scan2AVX2(&rows[0], h, l, n, hi.bias, lo.bias, &outHi[0], &outLo[0], len(outHi))
-	default:
-		scanTwice(rows, hi, lo, outHi, outLo)
 	}
 }
 

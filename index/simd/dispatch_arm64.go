@@ -50,10 +50,6 @@ func scan(rows []uint8, codes []int8, _ int32, out []int32) {
 	}
 }
 
-func scan2(rows []uint8, hi, lo *Query8, outHi, outLo []int32) {
-	scanTwice(rows, hi, lo, outHi, outLo)
-}
-
 func (q *Query8) prepare() {}
 
 func many(rows []uint8, ids []uint32, q *Query8, out []int32) {

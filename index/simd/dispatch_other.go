@@ -8,10 +8,6 @@ func dot(a, b []float32) float32 { return dotPortable(a, b) }
 
 func scan(rows []uint8, codes []int8, _ int32, out []int32) { scanPortable(rows, codes, out) }
 
-func scan2(rows []uint8, hi, lo *Query8, outHi, outLo []int32) {
-	scanTwice(rows, hi, lo, outHi, outLo)
-}
-
 func (q *Query8) prepare() {}
 
 func many(rows []uint8, ids []uint32, q *Query8, out []int32) {

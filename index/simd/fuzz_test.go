@@ -63,7 +63,7 @@ func FuzzMany(f *testing.F) {
 		x.ids = x.ids[:min(len(ids), count)]
 		for range kernels() {
 			x.query.Set(x.codes)
-			x.check(t, make([]int32, len(x.ids)), make([]int32, len(x.ids)))
+			x.check(t, make([]int32, len(x.ids)))
 		}
 	})
 }

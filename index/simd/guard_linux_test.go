@@ -68,14 +68,13 @@ func checkInt8Guarded(t *testing.T, n, count int) {
 	plain := newTable(3, n, count)
 	rows, codes := sides(t, plain.rows), sides(t, plain.codes)
 	ids, out := sides(t, plain.ids), sides(t, make([]int32, count))
-	out2 := sides(t, make([]int32, count))
 	for range kernels() {
 		for i := range rows {
 			q := &Query8{codes: codes[i], bias: bias(codes[i])}
 			_, q.words = guarded[int16](t, n)
 			q.prepare()
 			at := tableOf{rows[i], codes[i], ids[i], q}
-			at.check(t, out[i], out2[i])
+			at.check(t, out[i])
 		}
 	}
 }

@@ -56,55 +56,6 @@ half:
 	VZEROUPPER
 	RET
 
-// func scan2AVX2(rows *uint8, hi, lo *int8, n int, biasHi, biasLo int32, outHi, outLo *int32, count int)
-TEXT ·scan2AVX2(SB), NOSPLIT, $0-64
-	MOVQ rows+0(FP), SI
-	MOVQ hi+8(FP), DI
-	MOVQ lo+16(FP), R8
-	MOVQ n+24(FP), CX
-	MOVL biasHi+32(FP), AX
-	VMOVD AX, X2
-	MOVL biasLo+36(FP), AX
-	VMOVD AX, X3
-	MOVQ outHi+40(FP), BX
-	MOVQ outLo+48(FP), R9
-	MOVQ count+56(FP), DX
-	LEAQ (BX)(DX*4), DX // the end of outHi
-
-row:
-	VMOVDQA X2, X0
-	VMOVDQA X3, X1
-	XORL AX, AX
-
-	PCALIGN $32
-
-half:
-	VPMOVZXBW (SI)(AX*1), Y4
-	VPMOVZXBW 16(SI)(AX*1), Y5
-	STEP(DI, 0, Y4, Y0, Y6)
-	STEP(DI, 16, Y5, Y0, Y7)
-	STEP(R8, 0, Y4, Y1, Y8)
-	STEP(R8, 16, Y5, Y1, Y9)
-	ADDQ $32, AX
-	CMPQ AX, CX
-	JLT  half
-
-	SUM(Y0, X0, X4)
-	SUM(Y1, X1, X5)
-	VMOVD X0, (BX)
-	VMOVD X1, (R9)
-	ADDQ CX, SI
-	ADDQ $4, R9
-	ADDQ $4, BX
-	CMPQ BX, DX
-	JB   row
-	VZEROUPPER
-	RET
-
-// A row splits into the words of its even and of its odd bytes by a mask and a
-// shift, which costs less than to widen it in order. So the query is split like
-// that, once, by splitAVX2: 16 even and 16 odd words for each 32 codes.
-
 // func splitAVX2(words *int16, codes *int8, n int)
 TEXT ·splitAVX2(SB), NOSPLIT, $0-24
 	MOVQ words+0(FP), DI

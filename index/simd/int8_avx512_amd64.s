@@ -53,48 +53,6 @@ line:
 	VZEROUPPER
 	RET
 
-// func scan2AVX512(rows *uint8, hi, lo *int8, n int, biasHi, biasLo int32, outHi, outLo *int32, count int)
-TEXT ·scan2AVX512(SB), NOSPLIT, $0-64
-	MOVQ rows+0(FP), SI
-	MOVQ hi+8(FP), DI
-	MOVQ lo+16(FP), R8
-	MOVQ n+24(FP), CX
-	MOVL biasHi+32(FP), AX
-	VMOVD AX, X4
-	MOVL biasLo+36(FP), AX
-	VMOVD AX, X5
-	MOVQ outHi+40(FP), BX
-	MOVQ outLo+48(FP), R9
-	MOVQ count+56(FP), DX
-	LEAQ (BX)(DX*4), DX // the end of outHi
-
-row:
-	VMOVDQA X4, X0
-	VMOVDQA X5, X1
-	XORL AX, AX
-
-	PCALIGN $32
-
-line:
-	VMOVDQU64 (SI)(AX*1), Z2
-	VPDPBUSD (DI)(AX*1), Z2, Z0
-	VPDPBUSD (R8)(AX*1), Z2, Z1
-	ADDQ $64, AX
-	CMPQ AX, CX
-	JLT  line
-
-	SUM(Z0, Y0, X0, Y2, X2)
-	SUM(Z1, Y1, X1, Y2, X2)
-	VMOVD X0, (BX)
-	VMOVD X1, (R9)
-	ADDQ CX, SI
-	ADDQ $4, R9
-	ADDQ $4, BX
-	CMPQ BX, DX
-	JB   row
-	VZEROUPPER
-	RET
-
 // func manyAVX512(rows *uint8, ids *uint32, count int, query *int8, n int, bias int32, out *int32)
 TEXT ·manyAVX512(SB), NOSPLIT, $0-56
 	MOVQ rows+0(FP), SI

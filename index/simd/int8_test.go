@@ -42,7 +42,7 @@ func (x tableOf) row(i int) []uint8 { return x.rows[i*len(x.codes):][:len(x.code
 
 // check compares all that the kernel in use makes of x with the definition. The
 // outputs have a place for each id.
-func (x tableOf) check(t *testing.T, out, out2 []int32) {
+func (x tableOf) check(t *testing.T, out []int32) {
 	t.Helper()
 	x.query.Many(x.rows, x.ids, out)
 	for i, id := range x.ids {
@@ -53,21 +53,6 @@ func (x tableOf) check(t *testing.T, out, out2 []int32) {
 	for i := range count {
 		x.want(t, "Scan", i, out[i])
 		x.want(t, "Dot8", i, Dot8(x.row(i), x.codes))
-	}
-	clear(out)
-	x.checkTwo(t, out, out2)
-}
-
-// checkTwo scans for the query beside its reverse.
-func (x tableOf) checkTwo(t *testing.T, out, out2 []int32) {
-	t.Helper()
-	other := tableOf{x.rows, slices.Clone(x.codes), nil, new(Query8)}
-	slices.Reverse(other.codes)
-	other.query.Set(other.codes)
-	Scan8x2(x.query, other.query, x.rows, out, out2)
-	for i := range out {
-		x.want(t, "Scan8x2's first", i, out[i])
-		other.want(t, "Scan8x2's second", i, out2[i])
 	}
 }
 
@@ -83,7 +68,7 @@ func TestInt8IsExact(t *testing.T) {
 	eachKernel(t, func(t *testing.T) {
 		for _, n := range []int{0, 64, 128, 192, 256, 320, 512, 768, 1024, 4096, 4160} {
 			for _, count := range []int{0, 1, 2, 3, 4, 5, 63, 64, 65, 130} {
-				newTable(1, n, count).check(t, make([]int32, count), make([]int32, count))
+				newTable(1, n, count).check(t, make([]int32, count))
 			}
 		}
 	})
@@ -97,7 +82,7 @@ func TestInt8IsExactAtTheExtremes(t *testing.T) {
 				for _, q := range []int8{-128, -127, -1, 0, 1, 127} {
 					x := tableOf{slices.Repeat([]uint8{r}, 2*n), slices.Repeat([]int8{q}, n), []uint32{1, 0}, new(Query8)}
 					x.query.Set(x.codes)
-					x.check(t, make([]int32, 2), make([]int32, 2))
+					x.check(t, make([]int32, 2))
 				}
 			}
 		}
@@ -114,7 +99,7 @@ func TestInt8TakesUnalignedMemory(t *testing.T) {
 			x.codes = append(make([]int8, shift), plain.codes...)[shift:]
 			x.query = &Query8{codes: x.codes, bias: bias(x.codes)}
 			x.query.prepare()
-			x.check(t, make([]int32, 7), make([]int32, 7))
+			x.check(t, make([]int32, 7))
 		}
 	})
 }
@@ -138,20 +123,19 @@ func TestSetReplacesTheQuery(t *testing.T) {
 			t.Errorf("Len() = %d, want 128", got)
 		}
 		short.query = long.query
-		short.check(t, make([]int32, 3), make([]int32, 3))
+		short.check(t, make([]int32, 3))
 	})
 }
 
 func TestTheKernelsAllocateNothing(t *testing.T) {
 	eachKernel(t, func(t *testing.T) {
 		x := newTable(1, 512, 70)
-		var out, out2 [70]int32
+		var out [70]int32
 		allocs := testing.AllocsPerRun(10, func() {
 			var q [512]int8
 			x.query.Set(q[:])
 			x.query.Many(x.rows, x.ids, out[:])
 			x.query.Scan(x.rows, out[:])
-			Scan8x2(x.query, x.query, x.rows, out[:], out2[:])
 			Dot8(x.row(0), q[:])
 		})
 		if allocs != 0 {
@@ -174,9 +158,6 @@ func TestWhatDoesNotFitPanics(t *testing.T) {
 		"Many with a cut last row":          func() { x.query.Many(x.rows[:255], []uint32{3}, out) },
 		"Many with a short output":          func() { x.query.Many(x.rows, x.ids, out[:3:4]) },
 		"Scan of too many rows":             func() { x.query.Scan(x.rows[:255:256], out) },
-		"Scan8x2 of too many rows":          func() { Scan8x2(x.query, x.query, x.rows[:255], out, out) },
-		"Scan8x2 of two lengths":            func() { Scan8x2(x.query, new(Query8), x.rows, out, out) },
-		"Scan8x2 into outputs of two sizes": func() { Scan8x2(x.query, x.query, x.rows, out, out[:3]) },
 		"Quantise into a short destination": func() { Quantise(make([]uint8, 2), make([]float32, 3), 1) },
 	} {
 		t.Run(name, func(t *testing.T) {
