@@ -125,7 +125,7 @@ func (g *Graph) gathered(vector []float32, k int, f Filter) []Neighbour {
 	defer queries.Put(q)
 	q.set(vector, v.frame)
 	some := g.keys.rowsOf(make([]uint32, 0, f.In.Len()), f.In.All())
-	return inParts(len(some), &v, k, &f, func(best *top, from, to int) { v.gather(best, q, &f, some[from:to]) })
+	return inParts(1, len(some), k, &f, func(best *top, from, to int) { v.gather(best, q, &f, some[from:to]) })
 }
 
 // scanned is a scan of all rows.
@@ -133,7 +133,7 @@ func (g *Graph) scanned(vector []float32, k int, f Filter) []Neighbour {
 	v, q := g.view(), queries.Get().(*query)
 	defer queries.Put(q)
 	q.set(vector, v.frame)
-	return inParts(v.n, &v, k, &f, func(best *top, from, to int) { v.scan(best, q, &f, from, to) })
+	return inParts(1, v.n, k, &f, func(best *top, from, to int) { v.scan(best, q, &f, from, to) })
 }
 
 func filteredRecall(t fataler, g *Graph, queries [][]float32, f Filter, find func(q []float32) []Neighbour) float64 {
@@ -171,6 +171,23 @@ func BenchmarkGather(b *testing.B) {
 				q.codes.Many(v.codes, some, dots)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(some)), "ns/row")
+		})
+	}
+}
+
+// BenchmarkParts times exact scans without and with heads: -index.n sets how many
+// vectors, and -cpu 1,2 tells from where on splitting a scan pays (partSize).
+func BenchmarkParts(b *testing.B) {
+	vectors := clustered(*benchN+benchQueries, 512)
+	x := filledWith(b, Spec{}, vectors[:*benchN])
+	for _, heads := range []bool{false, true} {
+		if heads {
+			mustTune(b, x)
+		}
+		b.Run(fmt.Sprintf("heads=%t", heads), func(b *testing.B) {
+			for i := 0; b.Loop(); i++ {
+				search(b, x, vectors[*benchN+i%benchQueries], 10, Filter{})
+			}
 		})
 	}
 }

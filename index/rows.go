@@ -18,6 +18,7 @@ import (
 // enter the epoch, load the number of rows and then the arrays.
 type rows struct {
 	dimension, stride int
+	partSize          int // only tests change it
 
 	write  sync.Mutex
 	epochs epochs
@@ -64,7 +65,7 @@ type block struct {
 }
 
 func newRows(dimension int) *rows {
-	r := &rows{dimension: dimension, stride: stride(dimension), keys: newKeyMap()}
+	r := &rows{dimension: dimension, stride: stride(dimension), partSize: partSize, keys: newKeyMap()}
 	r.arrays.Store(&arrays{coded: coded{frame: new(frame)}})
 	return r
 }
