@@ -88,7 +88,7 @@ bench-accuracy: build
 # bench-index compares the index engines with hnswlib, FAISS and usearch and
 # writes docs/benchmarks/index.md: make bench-index N=100000 D=512 (over an hour
 # on two cores), or make bench-index QUICK=1, which writes to bin/benchmarks.
-bench-index:
+bench-index: build
 	N='$(N)' D='$(D)' QUICK='$(QUICK)' SCALE='$(SCALE)' OUT='$(OUT)' ARGS="$(ARGS)" .ci/bench-index
 
 clean:

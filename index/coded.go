@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"runtime"
 	"slices"
+	"sync"
 
 	"nearcase/index/simd"
 )
@@ -138,14 +139,15 @@ func (r *rows) reframe() {
 	c := coded{frame: train(vectors, r.dimension)}
 	c = c.grown(len(v.keys), r.stride)
 	seen := make([]uint64, v.n) // the key of a coded row, plus one
-	inBlocks(v.n, func(from, to int) {
-		var e encoder
-		for row := from; row < to; row++ {
-			if v.isAlive(uint32(row)) {
-				seen[row] = v.keys[row] + 1
-				c.set(&e, uint32(row), v.vector(uint32(row)))
-			}
+	encoders := sync.Pool{New: func() any { return new(encoder) }}
+	forEach(v.n, func(row int) {
+		if !v.isAlive(uint32(row)) {
+			return
 		}
+		e := encoders.Get().(*encoder)
+		defer encoders.Put(e)
+		seen[row] = v.keys[row] + 1
+		c.set(e, uint32(row), v.vector(uint32(row)))
 	})
 	runtime.KeepAlive(v.arrays) // and so the file that vectors may lie in
 	r.adoptCodes(c, seen)
@@ -179,11 +181,4 @@ func (v *view) some(n int) (rows []uint32) {
 		}
 	}
 	return rows
-}
-
-// inBlocks calls f for ranges that make up the numbers below n, on all
-// processors.
-func inBlocks(n int, f func(from, to int)) {
-	const size = 1024
-	forEach((n+size-1)/size, func(i int) { f(i*size, min(n, (i+1)*size)) })
 }

@@ -207,3 +207,26 @@ func TestHeadsOfFewDirectionsAreTight(t *testing.T) {
 		t.Fatalf("train on 30 vectors = %d directions, %g from orthonormal, want some within 1e-4", f.size, f.delta)
 	}
 }
+
+// Vectors that come with their opposites have the origin for a mean, which a
+// snapshot does not hold.
+func TestAMeanAtTheOriginOutlivesASnapshot(t *testing.T) {
+	vectors := clustered(100, 128)
+	for i := range 50 {
+		for j, x := range vectors[i] {
+			vectors[50+i][j] = -x
+		}
+	}
+	x := filledWith(t, Spec{}, vectors).(*Exact)
+	x.reframe()
+	if v := x.view(); v.frame.mean != nil {
+		t.Fatalf("mean = %v, want none", v.frame.mean)
+	}
+	path := filepath.Join(t.TempDir(), "x")
+	if err := Freeze(x).Save(path, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Load(path, Spec{}, 128); err != nil {
+		t.Errorf("Load = %v, want no error", err)
+	}
+}

@@ -47,8 +47,10 @@ const (
 // train returns the frame of vectors, with the fewest directions that leave
 // little of them, or with none if a reasonable number does not.
 func train(vectors [][]float32, dimension int) *frame {
-	f := &frame{mean: mean(vectors, dimension)}
-	f.square = exactDot(f.mean, f.mean)
+	f := new(frame)
+	if m := mean(vectors, dimension); exactDot(m, m) > 0 {
+		f.mean, f.square = m, exactDot(m, m)
+	}
 	differences := make([][]float32, len(vectors))
 	for i, v := range vectors {
 		differences[i] = f.difference(nil, v)

@@ -9,11 +9,8 @@ import (
 	"math"
 	"math/bits"
 	"os"
-	"runtime"
-	"sync/atomic"
+	"sync"
 	"unsafe"
-
-	"golang.org/x/sync/errgroup"
 )
 
 // Load maps a snapshot file, verifies all of it, and returns the index in it
@@ -122,21 +119,14 @@ func (b *body) read(f *os.File) error {
 	if _, err := f.ReadAt(sums, int64(b.Offsets[sectionSums])); err != nil || crc32.Checksum(sums, castagnoli) != b.SumOfSums {
 		return fmt.Errorf("%w: the checksums are damaged", ErrSnapshot)
 	}
-	var group errgroup.Group
-	var next atomic.Int64
-	for range runtime.GOMAXPROCS(0) {
-		group.Go(func() error {
-			piece := make([]byte, pieceSize)
-			for i := int(next.Add(1)) - 1; i < len(sums)/4; i = int(next.Add(1)) - 1 {
-				if err := b.readPiece(f, piece, i, binary.LittleEndian.Uint32(sums[4*i:])); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	return group.Wait()
+	return eachErr(len(sums)/4, func(i int) error {
+		piece := piecePool.Get().(*[pieceSize]byte)
+		defer piecePool.Put(piece)
+		return b.readPiece(f, piece[:], i, binary.LittleEndian.Uint32(sums[4*i:]))
+	})
 }
+
+var piecePool = sync.Pool{New: func() any { return new([pieceSize]byte) }}
 
 func (b *body) readPiece(f *os.File, piece []byte, i int, sum uint32) error {
 	from := pageSize + uint64(i)*pieceSize
@@ -251,19 +241,14 @@ func (b *body) checkLinks(linked []uint64) error {
 	if len(a.upper)%a.m != 0 {
 		return fmt.Errorf("%w: %d slots for lists of %d", ErrSnapshot, len(a.upper), a.m)
 	}
-	var group errgroup.Group
-	parts := runtime.GOMAXPROCS(0)
-	for p := range parts {
-		group.Go(func() error {
-			for row := int(b.Rows) * p / parts; row < int(b.Rows)*(p+1)/parts; row++ {
-				if !a.hasPlace(uint32(row)) || isSet(linked, uint32(row)) && !a.isSound(uint32(row), int(b.Rows), linked) {
-					return fmt.Errorf("%w: the lists of row %d cannot be", ErrSnapshot, row)
-				}
+	return eachBlock(int(b.Rows), func(from, to int) error {
+		for row := from; row < to; row++ {
+			if !a.hasPlace(uint32(row)) || isSet(linked, uint32(row)) && !a.isSound(uint32(row), int(b.Rows), linked) {
+				return fmt.Errorf("%w: the lists of row %d cannot be", ErrSnapshot, row)
 			}
-			return nil
-		})
-	}
-	return group.Wait()
+		}
+		return nil
+	})
 }
 
 // sparePlaces returns the places of lists above layer 0 that no row has, and an

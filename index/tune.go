@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"context"
 	"math"
-	"runtime"
-	"sync"
 	"sync/atomic"
 )
 
@@ -117,23 +115,6 @@ func (g *Graph) grade(questions []question, ef int) float64 {
 		return 1 // none to be missed
 	}
 	return float64(hits.Load()) / float64(wanted.Load())
-}
-
-// forEach calls f for every number below n, from as many goroutines as there are
-// processors, of which the caller's is one.
-func forEach(n int, f func(i int)) {
-	var next atomic.Int64
-	work := func() {
-		for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-			f(i)
-		}
-	}
-	var group sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), n) - 1 {
-		group.Go(work)
-	}
-	work()
-	group.Wait()
 }
 
 // Choose returns the engine for n vectors of a dimension where nobody asked for

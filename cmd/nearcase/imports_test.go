@@ -48,7 +48,7 @@ var (
 		"github.com/yalue/onnxruntime_go":   "embed/onnx",
 		"go.yaml.in/yaml/v3":                "cmd/nearcase embed",
 		"golang.org/x/image":                "embed",
-		"golang.org/x/sync":                 "api index store/local",
+		"golang.org/x/sync":                 "api store/local",
 		"golang.org/x/sys":                  "index/simd",
 		"golang.org/x/term":                 "cmd/nearcase",
 		"gonum.org/v1/gonum":                "probe",
