@@ -23,8 +23,11 @@ type Collection struct {
 	Tasks []Task `json:"tasks"`
 	Index Index  `json:"index"`
 	// DiscardOriginals keeps vectors and metadata only.
-	DiscardOriginals bool      `json:"discard_originals,omitempty"`
-	Created          time.Time `json:"created"`
+	DiscardOriginals bool `json:"discard_originals,omitempty"`
+	// Pseudonyms names the key by which patients are called, so that no other is
+	// used; empty where they are called as given.
+	Pseudonyms string    `json:"pseudonyms,omitempty"`
+	Created    time.Time `json:"created"`
 }
 
 // Task is what is being labelled.
@@ -139,8 +142,12 @@ func (t Task) check() error {
 
 var digest = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// maxText bounds identifiers and names, in bytes.
-const maxText = 256
+const (
+	// maxText bounds identifiers and names, in bytes.
+	maxText = 256
+	// maxFields bounds an instance's metadata.
+	maxFields = 128
+)
 
 // Validate reports what is wrong with a record's instance as an ErrInvalid.
 func (i Instance) Validate() error {
@@ -154,6 +161,18 @@ func (i Instance) Validate() error {
 	}
 	if i.Digest != "" && !digest.MatchString(i.Digest) {
 		err = errors.Join(err, fmt.Errorf("digest %.80q: %w: not the lower-case hex of a SHA-256", i.Digest, ErrInvalid))
+	}
+	if i.Kept != "" && i.Kept != NotKept && !digest.MatchString(i.Kept) {
+		err = errors.Join(err, fmt.Errorf("kept %.80q: %w: neither %s nor the lower-case hex of a SHA-256", i.Kept, ErrInvalid, NotKept))
+	}
+	if i.Frame < 0 {
+		err = errors.Join(err, fmt.Errorf("frame %d: %w: frames count from 1", i.Frame, ErrInvalid))
+	}
+	for field, text := range i.Metadata {
+		err = errors.Join(err, checkText("metadata field", field, 64), checkText("metadata "+field, text, maxText))
+	}
+	if len(i.Metadata) > maxFields {
+		err = errors.Join(err, fmt.Errorf("%d metadata fields: %w: at most %d", len(i.Metadata), ErrInvalid, maxFields))
 	}
 	if len(i.Name) > 4*maxText || !utf8.ValidString(i.Name) {
 		err = errors.Join(err, fmt.Errorf("name: %w: not UTF-8 of at most %d bytes", ErrInvalid, 4*maxText))

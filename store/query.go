@@ -1,5 +1,10 @@
 package store
 
+import (
+	"fmt"
+	"math"
+)
+
 // Query asks for the cases nearest to a vector.
 type Query struct {
 	// Vector has unit length and the collection's dimension.
@@ -21,6 +26,8 @@ type Query struct {
 	Match func(Instance, map[string]Label) bool
 	// Exact asks for the exact answer whatever the engine.
 	Exact bool
+	// Level asks for whole series or studies; the zero value for instances.
+	Level Level
 }
 
 // Exclude names what an answer must not contain. Empty identifiers exclude
@@ -86,4 +93,68 @@ func (f *families) share(n int, identifier string, known bool) {
 	}
 	i, j := f.root(first), f.root(n)
 	f.parent[max(i, j)] = min(i, j)
+}
+
+// Level is what answers a query: instances, or groups of them by their pooled
+// vectors.
+//
+// A group's vector is its members' vectors, pooled and brought to unit length.
+// A group answers where one of its members would, unless one is excluded. Its
+// label for a task is that of its labelled members where they say the same, and
+// for a multi-label task all that one of them says. Instances that are in no
+// series or study answer only as instances. A search at these levels is exact.
+type Level struct {
+	// Of is Instances, Series or Studies.
+	Of string
+	// Pool is Mean or Max; empty is Mean.
+	Pool string
+}
+
+// The values of a Level.
+const (
+	Instances = ""
+	Series    = "series"
+	Studies   = "study"
+
+	Mean = "mean" // the members' mean
+	Max  = "max"  // the largest of each component
+)
+
+// Check returns ErrInvalid unless the level is one of those there are.
+func (l Level) Check() error {
+	if l.Of != Instances && l.Of != Series && l.Of != Studies {
+		return fmt.Errorf("level %q: %w: use instance, series or study", l.Of, ErrInvalid)
+	}
+	if l.Pool != "" && l.Pool != Mean && l.Pool != Max {
+		return fmt.Errorf("pooling %q: %w: use mean or max", l.Pool, ErrInvalid)
+	}
+	return nil
+}
+
+// Pooled returns the vectors pooled as a Level says, at unit length, and false
+// where that has none: for no vectors, or for such as cancel out.
+func Pooled(vectors [][]float32, pool string) ([]float32, bool) {
+	if len(vectors) == 0 {
+		return nil, false
+	}
+	sum := make([]float64, len(vectors[0]))
+	for n, v := range vectors {
+		for i, x := range v {
+			switch {
+			case pool == Max && n > 0:
+				sum[i] = max(sum[i], float64(x))
+			default:
+				sum[i] += float64(x)
+			}
+		}
+	}
+	square := 0.0
+	for _, x := range sum {
+		square += x * x
+	}
+	unit := make([]float32, len(sum))
+	for i, x := range sum {
+		unit[i] = float32(x / math.Sqrt(square))
+	}
+	return unit, square > 1e-12
 }

@@ -20,12 +20,34 @@ type Instance struct {
 	Name string `json:"name,omitempty"`
 	// Digest is the lower-case hex SHA-256 of the original bytes; empty for
 	// an instance that was stored as a vector alone.
-	Digest    string    `json:"digest,omitempty"`
-	MediaType string    `json:"media_type,omitempty"`
-	Width     int       `json:"width,omitempty"`
-	Height    int       `json:"height,omitempty"`
-	Size      int64     `json:"size,omitempty"`
-	Added     time.Time `json:"added"`
+	Digest string `json:"digest,omitempty"`
+	// Kept is the digest of what is kept of the original where that is not what
+	// was received, and NotKept where nothing is.
+	Kept string `json:"kept,omitempty"`
+	// Frame counts the images of one file from 1; 0 is the only one.
+	Frame int `json:"frame,omitempty"`
+	// Metadata is what may be known of the image by DICOM keyword.
+	Metadata  map[string]string `json:"metadata,omitempty"`
+	MediaType string            `json:"media_type,omitempty"`
+	Width     int               `json:"width,omitempty"`
+	Height    int               `json:"height,omitempty"`
+	Size      int64             `json:"size,omitempty"`
+	Added     time.Time         `json:"added"`
+}
+
+// NotKept is Instance.Kept where no original is.
+const NotKept = "none"
+
+// Original returns the digest of what is kept of the original, empty for
+// nothing.
+func (i Instance) Original() string {
+	switch i.Kept {
+	case "":
+		return i.Digest
+	case NotKept:
+		return ""
+	}
+	return i.Kept
 }
 
 // SameAs reports whether two instances have the same identity and content,
@@ -64,7 +86,9 @@ type Record struct {
 	// Labels are committed together with the instance. Their Instance field
 	// need not be set.
 	Labels []Label
-	// Original is the image as received; nil keeps none.
+	// Original is what is kept of the image, whose digest is that of
+	// Instance.Original; nil writes nothing, for another record of the same call
+	// or one that is stored may have brought it.
 	Original []byte
 	// Replace lets the record take the place of an instance with the same ID
 	// and other content, which is ErrConflict otherwise.
@@ -120,4 +144,8 @@ type Case struct {
 	Instance Instance
 	Labels   map[string]Label
 	Score    float32
+	// Members are the instances of a series or study, in key order, in an answer
+	// at that level. Instance is then the first of them, and Labels what their
+	// labels say together: see Level.
+	Members []string
 }

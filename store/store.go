@@ -75,6 +75,9 @@ type Catalog interface {
 	Instance(ctx context.Context, collection, id string) (Case, error)
 	// Vector returns the embedding of an instance.
 	Vector(ctx context.Context, collection, id string) ([]float32, error)
+	// Pooled returns the vector of the series or study that an instance is in:
+	// ErrInvalid if it is in none.
+	Pooled(ctx context.Context, collection, id string, level Level) ([]float32, error)
 	// WithDigest returns the instances whose original has this SHA-256.
 	WithDigest(ctx context.Context, collection, digest string) ([]Case, error)
 	// Excluded returns the IDs of the instances that an exclusion covers, in

@@ -33,6 +33,7 @@ type collection struct {
 	numbers   patients
 	labels    map[string]map[string]store.Label // by instance and task
 	labelled  map[string]*labelled              // by task
+	levels    levels
 	dropped   bool
 
 	snapshot store.Key // log entry at which the index was saved last; 0 is never
@@ -89,7 +90,7 @@ func (c *collection) original(i *store.Instance) string {
 	if c.discards {
 		return ""
 	}
-	return i.Digest
+	return i.Original()
 }
 
 // applyRows returns the digest that the entry has taken one reference from.
@@ -125,6 +126,7 @@ func (c *collection) add(key store.Key, i *store.Instance) {
 	}
 	c.numbers.add(key, i)
 	c.markAll(key, i.ID, true)
+	c.levels.touch(i)
 }
 
 // field is one value of an instance with the keys of all that share it.
@@ -145,6 +147,7 @@ func (c *collection) retire(key store.Key) (digest string) {
 		return ""
 	}
 	c.markAll(key, i.ID, false)
+	c.levels.touch(i)
 	delete(c.rows, key)
 	delete(c.ids, i.ID)
 	for _, by := range c.byField(i) {

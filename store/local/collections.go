@@ -181,7 +181,7 @@ func (l *Catalog) Original(ctx context.Context, name, id string) (io.ReadCloser,
 	if c.original(&found.Instance) == "" {
 		return nil, fmt.Errorf("instance %s: %w", id, store.ErrOriginal)
 	}
-	r, err := l.originals.open(found.Instance.Digest)
+	r, err := l.originals.open(found.Instance.Original())
 	if err != nil {
 		return nil, fmt.Errorf("instance %s: %w", id, err)
 	}

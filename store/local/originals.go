@@ -68,8 +68,8 @@ func (o *originals) write(records []store.Record) error {
 	for _, r := range records {
 		if r.Original != nil {
 			group.Go(func() error {
-				_, err, _ := o.writing.Do(r.Instance.Digest, func() (any, error) {
-					return nil, o.writeFile(r.Instance.Digest, r.Original)
+				_, err, _ := o.writing.Do(r.Instance.Original(), func() (any, error) {
+					return nil, o.writeFile(r.Instance.Original(), r.Original)
 				})
 				return err
 			})

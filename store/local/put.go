@@ -76,7 +76,7 @@ func withoutOriginals(records []store.Record) []store.Record {
 func (l *Catalog) keepAll(records []store.Record) {
 	for _, r := range records {
 		if r.Original != nil {
-			l.originals.keep(r.Instance.Digest)
+			l.originals.keep(r.Instance.Original())
 		}
 	}
 }
@@ -90,7 +90,7 @@ func (l *Catalog) releaseAll(records []store.Record) {
 	}
 	for _, r := range records {
 		if r.Original != nil {
-			_ = l.originals.release(r.Instance.Digest)
+			_ = l.originals.release(r.Instance.Original())
 		}
 	}
 }
@@ -126,8 +126,8 @@ func checkOriginal(r *store.Record) error {
 	if r.Original == nil {
 		return nil
 	}
-	if sum := sha256.Sum256(r.Original); hex.EncodeToString(sum[:]) != r.Instance.Digest {
-		return fmt.Errorf("digest %.80q: %w: not the SHA-256 of the original", r.Instance.Digest, store.ErrInvalid)
+	if sum := sha256.Sum256(r.Original); hex.EncodeToString(sum[:]) != r.Instance.Original() {
+		return fmt.Errorf("digest %.80q: %w: not the SHA-256 of the original", r.Instance.Original(), store.ErrInvalid)
 	}
 	return nil
 }

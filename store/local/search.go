@@ -20,8 +20,15 @@ func (l *Catalog) Search(ctx context.Context, name string, q store.Query) ([]sto
 	if err != nil {
 		return nil, err
 	}
+	if err := q.Level.Check(); err != nil {
+		return nil, err
+	}
+	search := c.search
+	if q.Level.Of != store.Instances {
+		search = c.searchLevel
+	}
 	for try := 0; ; try++ {
-		cases, all, err := c.search(q)
+		cases, all, err := search(q)
 		if err != nil {
 			return nil, fmt.Errorf("search %s: %w", name, translate(err))
 		}

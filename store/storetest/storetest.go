@@ -87,6 +87,8 @@ func Run(t *testing.T, open func(t *testing.T, place string) store.Catalog) {
 		{"searches narrowed in any way find what a walk down the ranking does", filters},
 		{"a search for a task or class that is not there is refused", unknownClasses},
 		{"records put one by one are found as those put together", oneByOne},
+		{"series and studies answer by their pooled vectors", levels},
+		{"what is kept of an original need not be what was received", kept},
 		{"an exclusion covers the kin of what it names", kin},
 		{"of two labels in one call the later counts", laterLabel},
 		{"a collection dropped twice takes nothing else with it", droppedTwice},
