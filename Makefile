@@ -8,7 +8,7 @@ LIBRARY := $(abspath $(BIN))/libonnxruntime.so.1.24.1
 # Arguments of `make run`: make run ARGS=--once
 ARGS    ?=
 # How long each fuzz target runs: a few seconds in `make test`, longer by hand.
-FUZZTIME ?= 3s
+FUZZTIME ?= 10s
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 
@@ -16,7 +16,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 # found without being named.
 with-library = NEARCASE_ONNXRUNTIME="$${NEARCASE_ONNXRUNTIME:-$$(test -e $(LIBRARY) && echo $(LIBRARY))}"
 
-.PHONY: run setup build test test-short race fuzz fuzz-short check format vet staticcheck imports tidy cross bench bench-accuracy bench-index clean
+.PHONY: run setup build test test-short race fuzz fuzz-short check format vet staticcheck imports tidy cross bench bench-accuracy bench-embed bench-index bench-resize clean
 
 run: build
 	$(BIN)/nearcase demo $(ARGS)
@@ -57,7 +57,7 @@ cross:
 		CGO_ENABLED=1 GOOS=linux GOARCH=arm64 CC=$(CROSS_CC) $(GO) build -o /dev/null ./cmd/nearcase; \
 	else \
 		echo "no $(CROSS_CC) (Debian: gcc-aarch64-linux-gnu libc6-dev-arm64-cross): cross-compile the packages without C for linux/arm64"; \
-		CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build ./api/... ./embed ./embed/jpeg ./embed/scatter ./index/... ./probe/... ./store/...; \
+		CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build ./api/... ./embed ./embed/dicom/... ./embed/hub ./embed/jpeg ./embed/native ./embed/scatter ./embed/text ./index/... ./probe/... ./store/...; \
 	fi
 
 format:
@@ -84,6 +84,17 @@ bench: setup
 # minutes on two cores).
 bench-accuracy: build
 	.ci/accuracy
+
+# bench-resize times resizing beside Pillow, by turns on one core (needs Debian's
+# python3-pil).
+bench-resize:
+	.ci/bench-resize
+
+# bench-embed measures the way from files to vectors: ingest beside the bare
+# network, concurrent clients beside one at a time, and large studies (about ten
+# minutes on two cores).
+bench-embed: setup
+	$(with-library) $(GO) test -run '^$$' -bench 'Ingest|Clients|Studies' -benchtime 1x ./api ./api/client ./cmd/nearcase
 
 # bench-index compares the index engines with hnswlib, FAISS and usearch and
 # writes docs/benchmarks/index.md: make bench-index N=100000 D=512 (over an hour

@@ -35,6 +35,8 @@ type TaskAnswer struct {
 	Vote []string `json:"vote"`
 	// Probe is the linear probe's answer, or why there is none.
 	Probe Probe `json:"probe"`
+	// ZeroShot is what the model's text tower says; nil for a model without one.
+	ZeroShot *ZeroShot `json:"zero_shot,omitempty"`
 	// Agree tells whether votes and probe predict the same. It is absent when
 	// one of them predicts nothing.
 	Agree  *bool  `json:"agree,omitempty"`
@@ -83,6 +85,9 @@ func (s *Service) Classify(ctx context.Context, collection string, q Query) (Cla
 	if q.Labelled != "" || len(q.Classes) > 0 {
 		return Classification{}, fmt.Errorf("%w: labelled and classes are for similar; tasks says what to classify for", ErrQuery)
 	}
+	if q.Text != "" {
+		return Classification{}, fmt.Errorf("%w: a text is for similar; classify takes an image, an instance or a vector", ErrQuery)
+	}
 	u, err := s.resolve(ctx, collection, q)
 	if err != nil {
 		return Classification{}, err
@@ -93,7 +98,8 @@ func (s *Service) Classify(ctx context.Context, collection string, q Query) (Cla
 	}
 	answer.Query = u.subject
 	for i := range answer.Tasks {
-		if err := s.askNeighbours(ctx, u, q, &answer.Tasks[i]); err != nil {
+		a := &answer.Tasks[i]
+		if err := cmp.Or(s.askNeighbours(ctx, u, q, a), s.askTexts(ctx, u, q, a)); err != nil {
 			return Classification{}, err
 		}
 	}

@@ -29,10 +29,11 @@ type Collection struct {
 
 // Create makes an empty collection for a model.
 func (s *Service) Create(ctx context.Context, n NewCollection) (Collection, error) {
-	m, err := s.model(n.Model)
+	opened, err := s.opened(n.Model)
 	if err != nil {
 		return Collection{}, err
 	}
+	m := opened.m
 	if n.Fingerprint != "" && n.Fingerprint != m.Fingerprint() {
 		return Collection{}, fmt.Errorf("collection %s: %w: model %s is %.12s, not %.12s",
 			n.Name, store.ErrFingerprint, n.Model, m.Fingerprint(), n.Fingerprint)
@@ -43,7 +44,7 @@ func (s *Service) Create(ctx context.Context, n NewCollection) (Collection, erro
 	}
 	err = s.Catalog.Create(ctx, store.Collection{
 		Name: n.Name, Model: n.Model, Fingerprint: m.Fingerprint(), Dimension: m.Dimension(),
-		Tasks: tasks, Index: cmp.Or(n.Index, s.Index), DiscardOriginals: n.DiscardOriginals,
+		Tasks: tasks, Index: cmp.Or(n.Index, s.Index), DiscardOriginals: n.DiscardOriginals, Pseudonyms: s.Privacy.name(),
 	})
 	if err != nil {
 		return Collection{}, err

@@ -41,19 +41,31 @@ var resnet = embed.Manifest{
 	Mean: [3]float64{.485, .456, .406}, Std: [3]float64{.229, .224, .225},
 }
 
-// openResNet opens the real network, or skips without test data or runtime.
-func openResNet(t testing.TB) (*onnx.Session, string) {
+// mobilenet is that of the MobileNetV2.
+var mobilenet = embed.Manifest{
+	Name: "mobilenetv2", Input: "input", Output: "view", Dimension: 1280,
+	Resize: resnet.Resize, Crop: 224, Mean: resnet.Mean, Std: resnet.Std,
+}
+
+// files of the real networks by name.
+var files = map[string]string{
+	"resnet18":    "models/resnet18_layer3_gap256.onnx",
+	"mobilenetv2": "models/mobilenetv2_torchvision_dequant_fp32.onnx",
+}
+
+// openReal opens a real network, or skips without test data or runtime.
+func openReal(t testing.TB, m embed.Manifest) (*onnx.Session, string) {
 	t.Helper()
 	onnxtest.Require(t)
-	graph, err := os.ReadFile(testdata(t, "models/resnet18_layer3_gap256.onnx"))
+	graph, err := os.ReadFile(testdata(t, files[m.Name]))
 	if err != nil {
 		t.Fatal(err)
 	}
-	session, err := onnx.OpenSession(graph, onnx.Options{Output: resnet.Output, Height: 224, Width: 224, Dimension: 256})
+	session, err := onnx.OpenSession(graph, onnx.Options{Output: m.Output, Height: 224, Width: 224, Dimension: m.Dimension})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return session, fmt.Sprintf("%064x", 18)
+	return session, fmt.Sprintf("%064x", m.Dimension)
 }
 
 // means is a network of four features, for tests of what surrounds one: the
@@ -97,8 +109,11 @@ func newService(t testing.TB, withResNet bool) (*api.Service, *local.Catalog) {
 		case name == "means":
 			return embed.NewModel(small, fmt.Sprintf("%064x", 4), means{})
 		case name == "resnet18" && withResNet:
-			session, digest := openResNet(t)
+			session, digest := openReal(t, resnet)
 			return embed.NewModel(resnet, digest, session)
+		case name == "mobilenetv2" && withResNet:
+			session, digest := openReal(t, mobilenet)
+			return embed.NewModel(mobilenet, digest, session)
 		}
 		return nil, api.ErrModel
 	}})

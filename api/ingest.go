@@ -2,8 +2,6 @@ package api
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"iter"
 	"slices"
@@ -43,11 +41,14 @@ type IngestOptions struct {
 
 // Item is what became of one image. Err is nil unless Status is failed.
 type Item struct {
-	Index  int
-	ID     string
-	Name   string
-	Status store.PutStatus
-	Err    error
+	Index int
+	// ID of the instance; of a file with several, what the IDs of all begin with.
+	ID   string
+	Name string
+	// Instances is how many there are of the image: its frames that were chosen.
+	Instances int
+	Status    store.PutStatus
+	Err       error
 }
 
 // Ingest embeds images and stores them, and yields what became of each, in the
@@ -56,8 +57,8 @@ type Item struct {
 // beside an item ends the sequence.
 //
 // Images are drawn as fast as they can be embedded and no faster: memory does
-// not grow with their number, and hardly with their size. Leaving the loop early stops the work; what was
-// yielded is stored.
+// not grow with their number, and hardly with their size. Leaving the loop early
+// stops the work; what was yielded is stored.
 func (s *Service) Ingest(ctx context.Context, collection string, images iter.Seq[Image], o IngestOptions) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		c, err := s.Catalog.Collection(ctx, collection)
@@ -70,7 +71,7 @@ func (s *Service) Ingest(ctx context.Context, collection string, images iter.Seq
 			yield(Item{}, err)
 			return
 		}
-		p := &ingestion{s: s, c: c, m: m, options: o, seen: map[string]int{}}
+		p := &ingestion{s: s, c: c, m: m.m, size: s.batchOf(m.m), options: o, seen: map[string]int{}}
 		p.run(ctx, images, yield)
 	}
 }
@@ -81,6 +82,7 @@ type ingestion struct {
 	s       *Service
 	c       store.Collection
 	m       *embed.Model
+	size    int // of a batch
 	options IngestOptions
 	seen    map[string]int // digests in this call
 	next    int            // index of the next item
@@ -91,8 +93,8 @@ type ingestion struct {
 type batch struct {
 	number  int
 	images  []Image
-	data    [][]byte // of the images, as read
-	records []store.Record
+	data    [][]byte         // of the images, as read
+	records [][]store.Record // of the images: one, or one for each frame chosen
 	errs    []error
 }
 
@@ -162,7 +164,7 @@ func (p *ingestion) draw(ctx context.Context, images iter.Seq[Image], todo chan<
 	}
 	for image := range images {
 		b.images = append(b.images, image)
-		if len(b.images) == p.s.Batch && !send() {
+		if len(b.images) == p.size && !send() {
 			return
 		}
 	}
@@ -172,7 +174,7 @@ func (p *ingestion) draw(ctx context.Context, images iter.Seq[Image], todo chan<
 }
 
 func (p *ingestion) work(ctx context.Context, todo <-chan *batch, ready chan<- *batch) {
-	tensor := make([]float32, p.s.Batch*p.m.Manifest().InputLen())
+	tensor := make([]float32, p.size*p.m.Manifest().InputLen())
 	for b := range todo {
 		p.read(b)
 		p.embed(ctx, b, tensor)
@@ -187,7 +189,7 @@ func (p *ingestion) work(ctx context.Context, todo <-chan *batch, ready chan<- *
 // read reads a batch, outside the turn to use the processor.
 func (p *ingestion) read(b *batch) {
 	n := len(b.images)
-	b.data, b.records, b.errs = make([][]byte, n), make([]store.Record, n), make([]error, n)
+	b.data, b.records, b.errs = make([][]byte, n), make([][]store.Record, n), make([]error, n)
 	for i, im := range b.images {
 		p.held.wait(b.number)
 		b.data[i], b.errs[i] = im.Read()
@@ -198,80 +200,127 @@ func (p *ingestion) read(b *batch) {
 // embed decodes and embeds a batch. Each image fails alone.
 func (p *ingestion) embed(ctx context.Context, b *batch, tensor []float32) {
 	if err := p.s.embedding(ctx); err != nil {
-		p.fail(b, err)
+		for i := range b.errs {
+			b.errs[i] = err
+		}
 		return
 	}
 	defer p.s.embedded()
-	length := p.m.Manifest().InputLen()
-	var places []int // of the images in the tensor
+	f := filler{p: p, b: b, tensor: tensor}
 	for i := range b.images {
-		if b.errs[i] != nil {
+		if b.errs[i] == nil {
+			b.errs[i] = f.add(ctx, i)
+		}
+	}
+	f.flush(ctx)
+}
+
+// filler gathers the frames of a batch's images in a tensor and embeds them
+// when it is full.
+type filler struct {
+	p       *ingestion
+	b       *batch
+	tensor  []float32
+	waiting []frame
+}
+
+// frame is a place in the tensor.
+type frame struct {
+	image  int
+	record *store.Record
+}
+
+// add makes an image's records, and puts those of its frames into the tensor
+// that have not been embedded before.
+func (f *filler) add(ctx context.Context, i int) error {
+	p := f.p
+	o, err := p.s.open(p.c, f.b.data[i])
+	if err != nil {
+		return err
+	}
+	records, err := p.s.records(p.c, o, f.b.images[i], f.b.data[i])
+	if err != nil {
+		return err
+	}
+	p.complete(records, f.b.images[i].Labels)
+	known, err := p.s.known(ctx, p.c.Name, o.digest)
+	if err != nil {
+		return err
+	}
+	f.b.records[i] = records
+	for n := range records {
+		r := &records[n]
+		if k, ok := known[r.Instance.Frame]; ok {
+			r.Vector, r.Instance.Width, r.Instance.Height = k.vector, k.Width, k.Height
 			continue
 		}
-		at := len(places) * length
-		fresh, err := p.prepare(ctx, &b.images[i], b.data[i], &b.records[i], tensor[at:at+length])
-		if b.errs[i] = err; fresh && err == nil {
-			places = append(places, i)
+		if err := f.fill(ctx, o, i, r, o.frames[n]); err != nil {
+			return err
 		}
 	}
-	if len(places) == 0 {
-		return
-	}
-	vectors, err := p.m.Embed(ctx, tensor[:len(places)*length], len(places))
-	if err != nil && len(places) > 1 {
-		p.embedEach(ctx, b, places, tensor)
-		return
-	}
-	for j, i := range places {
-		if b.errs[i] = err; err == nil {
-			b.records[i].Vector = vectors[j]
-		}
-	}
+	return nil
 }
 
-// embedEach finds out which image of a batch the network cannot embed.
-func (p *ingestion) embedEach(ctx context.Context, b *batch, places []int, tensor []float32) {
-	length := p.m.Manifest().InputLen()
-	for j, i := range places {
-		vectors, err := p.m.Embed(ctx, tensor[j*length:(j+1)*length], 1)
-		if b.errs[i] = err; err == nil {
-			b.records[i].Vector = vectors[0]
-		}
+// fill puts one frame into the tensor.
+func (f *filler) fill(ctx context.Context, o opened, i int, r *store.Record, number int) error {
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-}
-
-func (p *ingestion) fail(b *batch, err error) {
-	for i := range b.errs {
-		b.errs[i] = err
-	}
-}
-
-// prepare fills a record from an image and, unless the same content has been
-// embedded before, the tensor that is to be embedded.
-func (p *ingestion) prepare(ctx context.Context, im *Image, data []byte, r *store.Record, tensor []float32) (fresh bool, err error) {
-	sum := sha256.Sum256(data)
-	digest := hex.EncodeToString(sum[:])
-	*r = store.Record{Fingerprint: p.c.Fingerprint, Original: data, Replace: p.options.Replace}
-	r.Instance = store.Instance{
-		ID: im.ID, Patient: im.Patient, Study: im.Study, Series: im.Series, Name: im.Name,
-		Digest: digest, MediaType: embed.MediaType(data), Size: int64(len(data)),
-	}
-	for task, classes := range im.Labels {
-		r.Labels = append(r.Labels, store.Label{Task: task, Classes: classes, Source: p.options.Source})
-	}
-	slices.SortFunc(r.Labels, func(a, b store.Label) int { return strings.Compare(a.Task, b.Task) })
-	if known, err := p.s.known(ctx, p.c.Name, digest); err != nil || known != nil {
-		if known != nil {
-			r.Vector, r.Instance.Width, r.Instance.Height = known.vector, known.Width, known.Height
-		}
-		return false, err
-	}
-	picture, err := embed.Decode(data, p.s.Limits)
+	m := f.p.m.Manifest()
+	picture, err := o.Picture(number, m.View())
 	if err != nil {
-		return false, err
+		return err
 	}
 	r.Instance.Width, r.Instance.Height = picture.Width, picture.Height
-	return true, p.m.Manifest().Preprocess(picture, tensor)
+	length := m.InputLen()
+	at := len(f.waiting) * length
+	if err := m.Preprocess(picture, f.tensor[at:at+length]); err != nil {
+		return err
+	}
+	if f.waiting = append(f.waiting, frame{i, r}); len(f.waiting)*length == len(f.tensor) {
+		f.flush(ctx)
+	}
+	return f.b.errs[i]
+}
+
+// flush embeds what waits in the tensor.
+func (f *filler) flush(ctx context.Context) {
+	n, length := len(f.waiting), f.p.m.Manifest().InputLen()
+	if n == 0 {
+		return
+	}
+	vectors, err := f.p.m.Embed(ctx, f.tensor[:n*length], n)
+	for j, w := range f.waiting {
+		if err != nil && n > 1 { // find out which it is
+			f.embedOne(ctx, w, f.tensor[j*length:(j+1)*length])
+		} else if err != nil {
+			f.b.errs[w.image] = err
+		} else {
+			w.record.Vector = vectors[j]
+		}
+	}
+	f.waiting = f.waiting[:0]
+}
+
+func (f *filler) embedOne(ctx context.Context, w frame, tensor []float32) {
+	vectors, err := f.p.m.Embed(ctx, tensor, 1)
+	if err != nil {
+		f.b.errs[w.image] = err
+		return
+	}
+	w.record.Vector = vectors[0]
+}
+
+// complete gives every frame the labels of its image and what was asked for.
+func (p *ingestion) complete(records []store.Record, labels map[string][]string) {
+	var all []store.Label
+	for task, classes := range labels {
+		all = append(all, store.Label{Task: task, Classes: classes, Source: p.options.Source})
+	}
+	slices.SortFunc(all, func(a, b store.Label) int { return strings.Compare(a.Task, b.Task) })
+	for n := range records {
+		records[n].Labels, records[n].Replace = slices.Clone(all), p.options.Replace
+	}
 }
 
 // embeddedBefore is a stored instance with its vector.
@@ -280,17 +329,23 @@ type embeddedBefore struct {
 	vector []float32
 }
 
-// known returns an instance with this content, or nil.
-func (s *Service) known(ctx context.Context, collection, digest string) (*embeddedBefore, error) {
+// known returns the instances with this content by frame.
+func (s *Service) known(ctx context.Context, collection, digest string) (map[int]embeddedBefore, error) {
 	cases, err := s.Catalog.WithDigest(ctx, collection, digest)
 	if err != nil || len(cases) == 0 {
 		return nil, err
 	}
-	v, err := s.Catalog.Vector(ctx, collection, cases[0].Instance.ID)
-	if err != nil {
-		return nil, nil // deleted since: embed it again
+	known := map[int]embeddedBefore{}
+	for _, c := range cases {
+		if _, again := known[c.Instance.Frame]; again {
+			continue
+		}
+		v, err := s.Catalog.Vector(ctx, collection, c.Instance.ID)
+		if err == nil { // otherwise it was deleted since: embed it again
+			known[c.Instance.Frame] = embeddedBefore{c.Instance, v}
+		}
 	}
-	return &embeddedBefore{cases[0].Instance, v}, nil
+	return known, nil
 }
 
 // commit stores a batch and yields its items.
@@ -300,9 +355,12 @@ func (p *ingestion) commit(ctx context.Context, b *batch, yield func(Item, error
 	var places []int
 	for i, im := range b.images {
 		items[i] = Item{Index: p.next + i, Name: im.Name, ID: im.ID, Status: store.Failed, Err: b.errs[i]}
-		if b.errs[i] == nil {
-			p.identify(&b.records[i])
-			records, places = append(records, b.records[i]), append(places, i)
+		if b.errs[i] != nil {
+			continue
+		}
+		items[i].ID, items[i].Instances = p.identify(b.records[i]), len(b.records[i])
+		for _, r := range b.records[i] {
+			records, places = append(records, r), append(places, i)
 		}
 	}
 	p.next += len(items)
@@ -312,8 +370,7 @@ func (p *ingestion) commit(ctx context.Context, b *batch, yield func(Item, error
 		return false
 	}
 	for j, o := range outcomes {
-		i := places[j]
-		items[i].ID, items[i].Status, items[i].Err = o.ID, o.Status, o.Err
+		items[places[j]].take(o)
 	}
 	for _, item := range items {
 		if !yield(item, nil) {
@@ -323,17 +380,39 @@ func (p *ingestion) commit(ctx context.Context, b *batch, yield func(Item, error
 	return true
 }
 
-// identify gives an instance without an ID that of its content.
-func (p *ingestion) identify(r *store.Record) {
-	if r.Instance.ID != "" {
+// rank orders what became of the frames of an image by what its sender wants to
+// know first.
+var rank = []store.PutStatus{store.Failed, store.Unchanged, store.Updated, store.Replaced, store.Created}
+
+// take adds what became of one of an image's instances.
+func (i *Item) take(o store.Outcome) {
+	if i.Err != nil {
 		return
 	}
-	r.Instance.ID = r.Instance.Digest
-	if !p.options.Repeats {
+	if i.Err = o.Err; o.Err != nil {
+		i.Status = store.Failed
 		return
 	}
-	p.seen[r.Instance.Digest]++
-	if n := p.seen[r.Instance.Digest]; n > 1 {
-		r.Instance.ID = fmt.Sprintf("%s-%d", r.Instance.Digest, n)
+	if slices.Index(rank, o.Status) > slices.Index(rank, i.Status) {
+		i.Status = o.Status
 	}
+}
+
+// identify gives the instances of an image their IDs, made from that of the
+// image, or from its content, which it returns.
+func (p *ingestion) identify(records []store.Record) string {
+	id := records[0].Instance.ID
+	if id == "" {
+		id = records[0].Instance.Digest
+		if p.options.Repeats {
+			p.seen[id]++
+			if n := p.seen[id]; n > 1 {
+				id = fmt.Sprintf("%s-%d", id, n)
+			}
+		}
+	}
+	for n := range records {
+		records[n].Instance.ID = frameID(id, records[n].Instance.Frame)
+	}
+	return id
 }

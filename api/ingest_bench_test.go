@@ -21,18 +21,24 @@ const benchImages = 384
 // from JPEG files into a durable store, with the same number of callers, and
 // reports the median ratio.
 func BenchmarkIngest(b *testing.B) {
+	for _, m := range []embed.Manifest{resnet, mobilenet} {
+		b.Run(m.Name, func(b *testing.B) { benchmarkIngest(b, m) })
+	}
+}
+
+func benchmarkIngest(b *testing.B, m embed.Manifest) {
 	source, err := api.OpenSource(every(b, testdata(b, "cxr/labels.csv"), 5856/benchImages), 1<<20)
 	if err != nil {
 		b.Fatal(err)
 	}
-	session, _ := openResNet(b)
+	session, _ := openReal(b, m)
 	defer session.Close()
 	s, _ := newService(b, true)
 	var bare, whole, ratios []float64
 	for b.Loop() {
 		for range 5 {
 			bare = append(bare, sessionRate(b, session))
-			whole = append(whole, ingestRate(b, s, source, len(ratios)))
+			whole = append(whole, ingestRate(b, s, m.Name, source, len(ratios)))
 			ratios = append(ratios, whole[len(whole)-1]/bare[len(bare)-1])
 		}
 	}
@@ -70,10 +76,10 @@ func sessionRate(b *testing.B, session embed.Network) float64 {
 }
 
 // ingestRate is that of ingest into a new collection.
-func ingestRate(b *testing.B, s *api.Service, source api.Source, round int) float64 {
+func ingestRate(b *testing.B, s *api.Service, model string, source api.Source, round int) float64 {
 	b.Helper()
 	name := fmt.Sprint("round", round)
-	if _, err := s.Create(b.Context(), api.NewCollection{Name: name, Model: "resnet18", Tasks: source.Tasks}); err != nil {
+	if _, err := s.Create(b.Context(), api.NewCollection{Name: name, Model: model, Tasks: source.Tasks}); err != nil {
 		b.Fatal(err)
 	}
 	n, started := 0, time.Now()

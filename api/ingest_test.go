@@ -22,6 +22,9 @@ import (
 	"nearcase/store"
 )
 
+// perRun is how many pictures a network gets together that says nothing itself.
+const perRun = 8
+
 // flat returns a PNG of one colour.
 func flat(t testing.TB, c color.Color) []byte {
 	t.Helper()
@@ -202,7 +205,7 @@ func TestImagesInMemoryAreBounded(t *testing.T) {
 			}
 		}
 	}
-	window := int64((2*s.Workers + 2) * s.Batch)
+	window := int64((2*s.Workers + 2) * perRun)
 	yielded, most := int64(0), int64(0)
 	for _, err := range s.Ingest(t.Context(), "c", images, api.IngestOptions{}) {
 		if err != nil {
@@ -243,7 +246,7 @@ func TestBytesInMemoryAreBounded(t *testing.T) {
 		}
 		held.Add(-size)
 	}
-	bound := int64(256<<20 + (s.Workers+s.Batch)*size)
+	bound := int64(256<<20 + (s.Workers+perRun)*size)
 	if most.Load() > bound || most.Load() < 2*size {
 		t.Errorf("bytes read and not yet yielded: up to %d, want %d to %d", most.Load(), 2*size, bound)
 	}

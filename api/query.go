@@ -3,22 +3,23 @@ package api
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
-	"nearcase/embed"
 	"nearcase/store"
 )
 
-// Query is an image to find cases for, or an instance that is stored, or a
-// vector: exactly one of them.
+// Query is an image to find cases for, or an instance that is stored, a vector,
+// or a text: exactly one of them.
 type Query struct {
 	Image    []byte    `json:"-"`
 	Instance string    `json:"instance,omitempty"`
 	Vector   []float32 `json:"vector,omitempty"`
+	// Text describes what to find, for models with a text tower; Similar only.
+	Text string `json:"text,omitempty"`
 	// Fingerprint says what made Vector, which it must accompany.
 	Fingerprint string `json:"fingerprint,omitempty"`
 	// Patient and Study of the image or vector, to be left out of the answer.
@@ -42,12 +43,34 @@ type Query struct {
 	// those whose label has one of these classes. Classify knows by itself.
 	Labelled string   `json:"labelled,omitempty"`
 	Classes  []string `json:"classes,omitempty"`
+	// Where asks for cases whose metadata have one of the values named, for each
+	// field named.
+	Where map[string][]string `json:"where,omitempty"`
+	// Level asks for whole series or studies: instance (the default), series or
+	// study. A stored instance then asks for the whole that it is in.
+	Level string `json:"level,omitempty"`
+	// Pool is how the vectors of a whole make one: mean (the default) or max.
+	Pool string `json:"pool,omitempty"`
 	// Tasks to classify for; none means all that have labels.
 	Tasks []string `json:"tasks,omitempty"`
+	// Prompts turn a class's name, in place of {}, into texts for zero-shot scores;
+	// none means those of the model.
+	Prompts []string `json:"prompts,omitempty"`
 }
 
-// maxNeighbours bounds K.
-const maxNeighbours = 10_000
+// level returns the store's name of the query's level.
+func (q Query) level() store.Level {
+	of := q.Level
+	if of == "instance" {
+		of = store.Instances
+	}
+	return store.Level{Of: of, Pool: q.Pool}
+}
+
+const (
+	maxNeighbours = 10_000 // bounds K
+	maxText       = 4096   // bounds Text and each prompt, in bytes
+)
 
 // Subject says what was asked about.
 type Subject struct {
@@ -87,6 +110,11 @@ type Case struct {
 	Series  string              `json:"series,omitempty"`
 	Name    string              `json:"name,omitempty"`
 	Labels  map[string][]string `json:"labels"`
+	// Frame of a file with several, from 1.
+	Frame    int               `json:"frame,omitempty"`
+	Metadata map[string]string `json:"metadata,omitempty"`
+	// Instances of a series or study, of which ID is the first.
+	Instances []string `json:"instances,omitempty"`
 }
 
 // question is a query that has been resolved to a vector and to what must not
@@ -128,7 +156,8 @@ func present(c store.Case) Case {
 		labels[task] = append([]string{}, l.Classes...)
 	}
 	i := c.Instance
-	return Case{ID: i.ID, Score: c.Score, Patient: i.Patient, Study: i.Study, Series: i.Series, Name: i.Name, Labels: labels}
+	return Case{ID: i.ID, Score: c.Score, Patient: i.Patient, Study: i.Study, Series: i.Series, Name: i.Name, Labels: labels,
+		Frame: i.Frame, Metadata: i.Metadata, Instances: c.Members}
 }
 
 func (s *Service) provenance(ctx context.Context, c store.Collection) (Provenance, error) {
@@ -140,7 +169,7 @@ func (s *Service) provenance(ctx context.Context, c store.Collection) (Provenanc
 func (s *Service) neighbours(ctx context.Context, u question, q Query) ([]store.Case, error) {
 	cases, err := s.Catalog.Search(ctx, u.collection.Name, store.Query{
 		Vector: u.vector, K: cmp.Or(q.K, s.Neighbours), Labelled: q.Labelled, Classes: q.Classes,
-		Exclude: u.exclude, OnePerPatient: q.OnePerPatient, Exact: q.Exact,
+		Exclude: u.exclude, OnePerPatient: q.OnePerPatient, Exact: q.Exact, Level: q.level(), Match: q.matches(),
 	})
 	if err != nil {
 		return nil, err
@@ -157,7 +186,7 @@ func (s *Service) neighbours(ctx context.Context, u question, q Query) ([]store.
 
 // resolve checks a query and finds its vector and what belongs to it.
 func (s *Service) resolve(ctx context.Context, collection string, q Query) (question, error) {
-	if err := q.check(); err != nil {
+	if err := errors.Join(q.check(), s.checkWhere(q.Where)); err != nil {
 		return question{}, err
 	}
 	c, err := s.Catalog.Collection(ctx, collection)
@@ -166,13 +195,23 @@ func (s *Service) resolve(ctx context.Context, collection string, q Query) (ques
 	}
 	u := question{collection: c}
 	if !q.SamePatient {
-		u.exclude = store.Exclude{Patients: []string{q.Patient}, Studies: []string{q.Study}, Kin: true}
+		u.exclude = store.Exclude{Studies: []string{q.Study}, Kin: true}
+	}
+	if !q.SamePatient && q.Patient != "" { // who names nobody needs no key
+		patient, err := s.called(c, q.Patient)
+		if err != nil {
+			return question{}, err
+		}
+		// The caller may know the pseudonym: an answer has it.
+		u.exclude.Patients = []string{patient, q.Patient}
 	}
 	switch {
 	case q.Instance != "":
-		err = s.resolveInstance(ctx, &u, q.Instance)
+		err = s.resolveInstance(ctx, &u, q)
 	case q.Image != nil:
-		err = s.resolveImage(ctx, &u, q.Image)
+		err = s.resolveImage(ctx, &u, q)
+	case q.Text != "":
+		u.vector, err = s.embedText(ctx, c, q.Text)
 	default:
 		u.vector, err = unit(q.Vector, q.Fingerprint, c)
 	}
@@ -187,27 +226,34 @@ func (s *Service) resolve(ctx context.Context, collection string, q Query) (ques
 
 func (q Query) check() error {
 	ways := 0
-	for _, given := range []bool{q.Image != nil, q.Instance != "", q.Vector != nil} {
+	for _, given := range []bool{q.Image != nil, q.Instance != "", q.Vector != nil, q.Text != ""} {
 		if given {
 			ways++
 		}
 	}
 	switch {
 	case ways != 1:
-		return fmt.Errorf("%w: give exactly one of an image, an instance and a vector", ErrQuery)
+		return fmt.Errorf("%w: give exactly one of an image, an instance, a vector and a text", ErrQuery)
 	case q.K < 0 || q.K > maxNeighbours:
 		return fmt.Errorf("%w: k is %d, use 1 to %d", ErrQuery, q.K, maxNeighbours)
 	case q.Patient != strings.TrimSpace(q.Patient) || q.Study != strings.TrimSpace(q.Study):
 		return fmt.Errorf("%w: patient or study has space around it, so that nothing stored could match", ErrQuery)
 	case q.Labelled == "" && len(q.Classes) > 0:
 		return fmt.Errorf("%w: classes need labelled, the task that they are of", ErrQuery)
+	case slices.ContainsFunc(q.Prompts, func(p string) bool { return len(p) > maxText || strings.Count(p, "{}") != 1 }):
+		return fmt.Errorf("%w: a prompt has one {} for the class and at most %d bytes", ErrQuery, maxText)
+	case len(q.Prompts) > 100:
+		return fmt.Errorf("%w: %d prompts, the limit is 100", ErrQuery, len(q.Prompts))
+	case len(q.Text) > maxText:
+		return fmt.Errorf("%w: a text of %d bytes, the limit is %d", ErrQuery, len(q.Text), maxText)
 	case !(math.Abs(float64(q.MinScore)) <= 1):
 		return fmt.Errorf("%w: min_score is %g, use -1 to 1", ErrQuery, q.MinScore)
 	}
-	return nil
+	return q.level().Check()
 }
 
-func (s *Service) resolveInstance(ctx context.Context, u *question, id string) (err error) {
+func (s *Service) resolveInstance(ctx context.Context, u *question, q Query) (err error) {
+	id := q.Instance
 	found, err := s.Catalog.Instance(ctx, u.collection.Name, id)
 	if err != nil {
 		return err
@@ -218,43 +264,36 @@ func (s *Service) resolveInstance(ctx context.Context, u *question, id string) (
 		u.exclude.Patients = append(u.exclude.Patients, found.Instance.Patient)
 		u.exclude.Studies = append(u.exclude.Studies, found.Instance.Study)
 	}
-	u.vector, err = s.Catalog.Vector(ctx, u.collection.Name, id)
+	u.vector, err = s.Catalog.Pooled(ctx, u.collection.Name, id, q.level())
 	return err
 }
 
-func (s *Service) resolveImage(ctx context.Context, u *question, data []byte) error {
-	sum := sha256.Sum256(data)
-	u.subject.Digest = hex.EncodeToString(sum[:])
-	known, err := s.known(ctx, u.collection.Name, u.subject.Digest)
-	if err != nil {
-		return err
-	}
-	if known != nil {
-		u.subject.Instance, u.subject.Stored, u.vector = known.ID, true, known.vector
+// matches returns what the store asks of each case for Where; nil for nothing.
+func (q Query) matches() func(store.Instance, map[string]store.Label) bool {
+	if len(q.Where) == 0 {
 		return nil
 	}
-	u.vector, err = s.embedImage(ctx, u.collection, data)
-	return err
+	return func(i store.Instance, _ map[string]store.Label) bool {
+		for field, values := range q.Where {
+			if !slices.Contains(values, i.Metadata[field]) {
+				return false
+			}
+		}
+		return true
+	}
 }
 
-func (s *Service) embedImage(ctx context.Context, c store.Collection, data []byte) ([]float32, error) {
-	m, err := s.modelOf(c)
-	if err != nil {
-		return nil, err
+// checkWhere refuses fields that no instance has, and such as any would pass.
+func (s *Service) checkWhere(where map[string][]string) error {
+	for field, values := range where {
+		if !slices.Contains(s.Privacy.Fields, field) {
+			return fmt.Errorf("%w: where names %.80q, which is not kept; kept are %s", ErrQuery, field, strings.Join(s.Privacy.Fields, ", "))
+		}
+		if len(values) == 0 {
+			return fmt.Errorf("%w: where names no value for %s", ErrQuery, field)
+		}
 	}
-	if err := s.embedding(ctx); err != nil {
-		return nil, err
-	}
-	defer s.embedded()
-	picture, err := embed.Decode(data, s.Limits)
-	if err != nil {
-		return nil, err
-	}
-	vectors, err := m.EmbedPictures(ctx, []*embed.Picture{picture})
-	if err != nil {
-		return nil, err
-	}
-	return vectors[0], nil
+	return nil
 }
 
 // unit returns a copy of a vector at unit length.

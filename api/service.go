@@ -34,11 +34,15 @@ type Options struct {
 	Models func() ([]ModelInfo, error)
 	// Limits bounds the images accepted.
 	Limits embed.Limits
+	// Frames says which images of a file with several become instances.
+	Frames Frames
+	// Privacy says what is kept of whom an image is of.
+	Privacy Privacy
 	// Workers is how many images or batches are embedded at the same time;
 	// 0 means one for each processor.
 	Workers int
-	// Batch is how many images go through the network together while
-	// ingesting; 0 means 8.
+	// Batch is how many images go through the network together at most; 0 means
+	// what suits the model.
 	Batch int
 	// Neighbours is how many neighbours vote when a query does not say; 0
 	// means 20, which DINOv2 found best most often.
@@ -54,6 +58,8 @@ type Options struct {
 type Service struct {
 	Options
 	slots chan struct{} // one for each embedding that may run
+	// background are turns of batchers that no caller waits in.
+	background sync.WaitGroup
 
 	mu        sync.Mutex
 	models    map[string]*model
@@ -62,9 +68,11 @@ type Service struct {
 
 // model is opened at most once at a time.
 type model struct {
-	once sync.Once
-	m    *embed.Model
-	err  error
+	once    sync.Once
+	m       *embed.Model
+	err     error
+	batcher *batcher
+	texts   texts
 }
 
 // ModelInfo describes a model that can be used.
@@ -85,12 +93,10 @@ func New(o Options) *Service {
 	if o.Workers <= 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
-	if o.Batch <= 0 {
-		o.Batch = 8
-	}
 	if o.Neighbours <= 0 {
 		o.Neighbours = 20
 	}
+	o.Privacy = o.Privacy.withDefaults()
 	return &Service{
 		Options:   o,
 		slots:     make(chan struct{}, o.Workers),
@@ -101,6 +107,7 @@ func New(o Options) *Service {
 
 // Close releases the models. No other call may be running.
 func (s *Service) Close() error {
+	s.background.Wait()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var err error
@@ -113,8 +120,8 @@ func (s *Service) Close() error {
 	return err
 }
 
-// model returns the model of that name, opened on first use.
-func (s *Service) model(name string) (*embed.Model, error) {
+// opened returns the model of that name, opened on first use.
+func (s *Service) opened(name string) (*model, error) {
 	s.mu.Lock()
 	m, ok := s.models[name]
 	if !ok {
@@ -122,7 +129,10 @@ func (s *Service) model(name string) (*embed.Model, error) {
 		s.models[name] = m
 	}
 	s.mu.Unlock()
-	m.once.Do(func() { m.m, m.err = s.OpenModel(name) })
+	m.once.Do(func() {
+		m.m, m.err = s.OpenModel(name)
+		m.batcher = &batcher{s: s, m: m.m}
+	})
 	if m.err != nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
@@ -131,21 +141,29 @@ func (s *Service) model(name string) (*embed.Model, error) {
 		}
 		return nil, fmt.Errorf("model %s: %w", name, m.err)
 	}
-	return m.m, nil
+	return m, nil
 }
 
 // modelOf returns the model that made a collection's vectors, or
 // store.ErrFingerprint if the model of that name is another one now.
-func (s *Service) modelOf(c store.Collection) (*embed.Model, error) {
-	m, err := s.model(c.Model)
+func (s *Service) modelOf(c store.Collection) (*model, error) {
+	m, err := s.opened(c.Model)
 	if err != nil {
 		return nil, err
 	}
-	if m.Fingerprint() != c.Fingerprint {
+	if m.m.Fingerprint() != c.Fingerprint {
 		return nil, fmt.Errorf("collection %s: %w: it was made with %s %.12s, and %s is now %.12s; restore that model or ingest into a new collection",
-			c.Name, store.ErrFingerprint, c.Model, c.Fingerprint, c.Model, m.Fingerprint())
+			c.Name, store.ErrFingerprint, c.Model, c.Fingerprint, c.Model, m.m.Fingerprint())
 	}
 	return m, nil
+}
+
+// batchOf is how many images go through a model together at most.
+func (s *Service) batchOf(m *embed.Model) int {
+	if s.Batch > 0 {
+		return s.Batch
+	}
+	return m.Batch()
 }
 
 // embedding waits for a turn to use the processor.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"nearcase/embed"
 	"nearcase/store"
 )
 
@@ -27,10 +28,21 @@ type Source struct {
 
 	path    string
 	dataset *dataset
+	file    *os.File // of an archive
+}
+
+// Close releases what is open of the source, whose images cannot be read then.
+func (s Source) Close() error {
+	if s.file == nil {
+		return nil
+	}
+	return s.file.Close()
 }
 
 // OpenSource opens a path to ingest: an image, a folder of images with its
-// subfolders, or a CSV. No file larger than maxBytes is read.
+// subfolders, a zip archive of images, or a CSV. No image larger than maxBytes
+// is read. In folders and archives an image is known by its extension, and
+// others, as DICOM files often are, by how they begin.
 //
 // A CSV has a header with a column file, relative to the CSV; the columns
 // patient_id, study_id, series_id and instance_id are optional and every other
@@ -48,6 +60,8 @@ func OpenSource(path string, maxBytes int64) (Source, error) {
 		return folderSource(path, maxBytes)
 	case strings.EqualFold(filepath.Ext(path), ".csv"):
 		return csvSource(path, maxBytes)
+	case strings.EqualFold(filepath.Ext(path), ".zip"):
+		return archiveSource(path, maxBytes)
 	}
 	one := func(yield func(Image) bool) { yield(fileImage(path, filepath.Base(path), maxBytes)) }
 	return Source{Images: one, Count: 1}, nil
@@ -78,8 +92,27 @@ func ReadFile(path string, maxBytes int64) ([]byte, error) {
 	return data, nil
 }
 
-// extensions of the files that a folder is searched for.
-var extensions = []string{".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".bmp", ".webp"}
+// extensions of files that are images.
+var extensions = []string{".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".dcm", ".dicom"}
+
+func hasImageExtension(name string) bool {
+	return slices.Contains(extensions, strings.ToLower(filepath.Ext(name)))
+}
+
+// isImageFile reports whether a file is an image by its extension or by how it
+// begins.
+func isImageFile(path string) bool {
+	if hasImageExtension(path) {
+		return true
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head, _ := io.ReadAll(io.LimitReader(f, headBytes))
+	return embed.MediaType(head) != ""
+}
 
 // folderSource walks a folder twice: once to count and to find out that all of
 // it can be read, and once for each use of Images.
@@ -96,7 +129,7 @@ func folderSource(root string, maxBytes int64) (Source, error) {
 				}
 				return nil
 			}
-			if !d.Type().IsRegular() || !slices.Contains(extensions, strings.ToLower(filepath.Ext(path))) {
+			if !d.Type().IsRegular() || !isImageFile(path) {
 				return nil
 			}
 			return visit(path)
@@ -106,7 +139,7 @@ func folderSource(root string, maxBytes int64) (Source, error) {
 		return Source{}, err
 	}
 	if s.Count == 0 {
-		return Source{}, fmt.Errorf("%w: no images in %s (looked for %s)", ErrSource, root, strings.Join(extensions, " "))
+		return Source{}, fmt.Errorf("%w: no images in %s (looked for %s, and for how files of other names begin)", ErrSource, root, strings.Join(extensions, " "))
 	}
 	s.Images = func(yield func(Image) bool) {
 		err := walk(func(path string) error {

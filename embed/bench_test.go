@@ -2,6 +2,7 @@ package embed
 
 import (
 	"bytes"
+	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -65,6 +66,34 @@ func BenchmarkPreprocess(b *testing.B) {
 					if err := m.Preprocess(p, dst); err != nil {
 						b.Fatal(err)
 					}
+				}
+			})
+		}
+	}
+}
+
+// BenchmarkResize is what .ci/bench-resize compares with Pillow: its names say
+// mode, size and target as testdata/resize.py does.
+func BenchmarkResize(b *testing.B) {
+	for _, c := range []struct {
+		mode                             string
+		width, height, toWidth, toHeight int
+	}{
+		{"L", 2048, 2500, 224, 273}, {"RGB", 2048, 2500, 224, 273}, {"RGB", 1024, 1024, 256, 256}, {"RGB", 512, 512, 224, 224},
+		{"L", 4000, 5000, 518, 647}, {"RGB", 4000, 5000, 518, 647}, {"RGB", 100, 100, 224, 224},
+	} {
+		p := noise(c.width, c.height, 1)
+		if c.mode == "L" {
+			for i := range p.Pix {
+				p.Pix[i] = p.Pix[i/3*3]
+			}
+		}
+		whole := image.Rect(0, 0, c.toWidth, c.toHeight)
+		for _, how := range interpolations() {
+			b.Run(fmt.Sprintf("%s/%dx%d/%dx%d/%s", c.mode, c.width, c.height, c.toWidth, c.toHeight, how), func(b *testing.B) {
+				resize(p, c.toWidth, c.toHeight, whole, how)
+				for b.Loop() {
+					resize(p, c.toWidth, c.toHeight, whole, how)
 				}
 			})
 		}

@@ -10,9 +10,7 @@ import (
 	"math"
 	"strings"
 
-	"golang.org/x/image/bmp"
-	"golang.org/x/image/webp"
-
+	"nearcase/embed/dicom"
 	"nearcase/embed/jpeg"
 )
 
@@ -25,88 +23,72 @@ type header struct {
 // codec reads one format.
 type codec struct {
 	media string
-	// inspect finds the size and the orientation, and refuses what would make
-	// decode allocate more than the size explains.
-	inspect func(data []byte, l Limits) (header, error)
+	// open finds what the file holds, and refuses what would make decoding
+	// allocate more than the size explains.
+	open func(data []byte, l Limits) (source, error)
+}
+
+// still is a file of one picture.
+type still struct {
+	data []byte
+	header
 	// decode returns the picture as stored, not yet oriented.
-	decode func(data []byte) (*Picture, error)
+	decode func(data []byte, v View) (*Picture, error)
+}
+
+func (s *still) frames() int { return 1 }
+
+func (s *still) picture(_ int, v View) (*Picture, error) {
+	p, err := s.decode(s.data, v)
+	if err != nil {
+		return nil, err
+	}
+	if p.Width != s.width || p.Height != s.height {
+		return nil, fmt.Errorf("%w: its header says %d x %d pixels, its data %d x %d",
+			ErrCorrupt, s.width, s.height, p.Width, p.Height)
+	}
+	return oriented(p, s.orientation), nil
+}
+
+// stillBy makes a codec's open of what finds the header and what decodes.
+func stillBy(inspect func([]byte, Limits) (header, error), decode func([]byte, View) (*Picture, error)) func([]byte, Limits) (source, error) {
+	return func(data []byte, l Limits) (source, error) {
+		h, err := inspect(data, l)
+		if err != nil {
+			return nil, err
+		}
+		return &still{data, h, decode}, nil
+	}
 }
 
 // codecOf returns the codec that the first bytes of data name.
 func codecOf(data []byte) (codec, bool) {
 	starts := func(magic string) bool { return strings.HasPrefix(string(data[:min(len(data), 8)]), magic) }
 	switch {
+	// First, because a DICOM file's preamble may hold the start of a TIFF file
+	// (PS3.10, 7.1) that says nothing of whom it must not tell.
+	case len(data) >= 132 && string(data[128:132]) == "DICM":
+		return codec{"application/dicom", openDICOM}, true
 	case starts("\x89PNG\r\n\x1a\n"):
-		return codec{"image/png", inspectPNG, through(png.Decode, rgb)}, true
+		return codec{"image/png", stillBy(inspectPNG, decodePNG)}, true
 	case starts("\xff\xd8\xff"):
-		return codec{"image/jpeg", inspectJPEG, decodeJPEG}, true
+		return codec{"image/jpeg", stillBy(inspectJPEG, decodeJPEG)}, true
 	case starts("II*\x00"), starts("MM\x00*"), starts("II+\x00"), starts("MM\x00+"):
-		return codec{"image/tiff", inspectTIFF, decodeTIFF}, true
+		return codec{"image/tiff", openTIFF}, true
 	case starts("BM") && len(data) >= 10 && string(data[6:10]) == "\x00\x00\x00\x00":
-		return codec{"image/bmp", inspectBMP, through(bmp.Decode, rgb)}, true
+		return codec{"image/bmp", openBMP}, true
 	case starts("RIFF") && len(data) >= 12 && string(data[8:12]) == "WEBP":
-		return codec{"image/webp", inspectWebP, through(webp.Decode, webpRGB)}, true
+		return codec{"image/webp", openWebP}, true
+	case starts("GIF87a"), starts("GIF89a"):
+		return codec{"image/gif", openGIF}, true
+	case dicom.Is(data):
+		return codec{"application/dicom", openDICOM}, true
 	}
 	return codec{}, false
 }
 
-// MediaType returns image/png, image/jpeg, image/tiff, image/bmp or image/webp
-// by the first bytes of data, and "" for anything else. That the rest of data
-// is such an image is not said.
-func MediaType(data []byte) string {
-	c, _ := codecOf(data)
-	return c.media
-}
-
-// Decode returns the picture in data: PNG, JPEG, TIFF (its first page), BMP or
-// WebP, turned upright by its EXIF orientation.
-//
-// Colours become 8-bit RGB as by Pillow's convert("RGB"): grey is repeated,
-// palettes are looked up, alpha is dropped and not blended, CMYK is multiplied
-// out. The exception is 16-bit samples, which keep their upper 8 bits (v>>8):
-// Pillow clips 16-bit grey to 255, which would leave a radiograph white. Scans
-// that fill only the low bits of 16 come out dark; DICOM carries the window
-// that such images need, plain files do not.
-//
-// The limits are checked before any pixel memory is allocated. Errors are
-// ErrEmpty, ErrNotImage, ErrUnsupported, ErrCorrupt or ErrTooLarge.
-func Decode(data []byte, limits Limits) (*Picture, error) {
-	limits = limits.orDefault()
-	if len(data) == 0 {
-		return nil, fmt.Errorf("embed: decode: %w", ErrEmpty)
-	}
-	if int64(len(data)) > limits.Bytes {
-		return nil, fmt.Errorf("embed: decode: %w: %d bytes, the limit is %d bytes", ErrTooLarge, len(data), limits.Bytes)
-	}
-	c, ok := codecOf(data)
-	if !ok {
-		return nil, fmt.Errorf("embed: decode: %w: expected PNG, JPEG, TIFF, BMP or WebP", ErrNotImage)
-	}
-	p, err := c.picture(data, limits)
-	if err != nil {
-		return nil, fmt.Errorf("embed: decode %s: %w", c.media, err)
-	}
-	return p, nil
-}
-
-func (c codec) picture(data []byte, l Limits) (*Picture, error) {
-	h, err := c.inspect(data, l)
-	if err != nil {
-		return nil, err
-	}
-	p, err := c.decode(data)
-	if err != nil {
-		return nil, err
-	}
-	if p.Width != h.width || p.Height != h.height {
-		return nil, fmt.Errorf("%w: its header says %d x %d pixels, its data %d x %d",
-			ErrCorrupt, h.width, h.height, p.Width, p.Height)
-	}
-	return oriented(p, h.orientation), nil
-}
-
 // decodeJPEG leaves the limit to inspectJPEG, which has been asked.
-func decodeJPEG(data []byte) (*Picture, error) {
+func decodeJPEG(data []byte, _ View) (*Picture, error) {
 	img, err := jpeg.Decode(data, math.MaxInt64)
 	if err != nil {
 		return nil, verdict(err)
@@ -114,15 +96,21 @@ func decodeJPEG(data []byte) (*Picture, error) {
 	return components(img), nil
 }
 
-// through makes a codec's decode of another package's decoder.
-func through(decode func(io.Reader) (image.Image, error), convert func(image.Image) *Picture) func([]byte) (*Picture, error) {
-	return func(data []byte) (*Picture, error) {
-		img, err := guarded(decode, data)
-		if err != nil {
-			return nil, err
-		}
-		return convert(img), nil
+// decodePNG takes grey of 16 bits, transparent in parts or not, at full depth.
+func decodePNG(data []byte, v View) (*Picture, error) {
+	img, err := guarded(png.Decode, data)
+	if err != nil {
+		return nil, err
 	}
+	switch m := img.(type) {
+	case *image.Gray16:
+		return deepOf(m.Rect.Dx(), m.Rect.Dy(), m.Pix, 2).picture(v), nil
+	case *image.NRGBA64:
+		if isGrey := data[25] == 0; isGrey {
+			return deepOf(m.Rect.Dx(), m.Rect.Dy(), m.Pix, 8).picture(v), nil
+		}
+	}
+	return rgb(img), nil
 }
 
 // guarded calls another package's decoder, which may panic on hostile input,
@@ -145,7 +133,7 @@ func verdict(err error) error {
 		return nil
 	case errors.Is(err, jpeg.ErrTooLarge):
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)
-	case errors.As(err, &p), errors.Is(err, jpeg.ErrUnsupported), errors.Is(err, bmp.ErrUnsupported):
+	case errors.As(err, &p), errors.Is(err, jpeg.ErrUnsupported):
 		return fmt.Errorf("%w: %w", ErrUnsupported, err)
 	}
 	return fmt.Errorf("%w: %w", ErrCorrupt, err)

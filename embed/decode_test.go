@@ -35,7 +35,7 @@ func example(t testing.TB, name string) []byte {
 
 // formats are one image of each format.
 func formats() []string {
-	return []string{"png rgb", "jpeg 4:2:0", "tiff in strips of 5", "bmp rgb", "webp lossless", "webp lossy rgba"}
+	return []string{"png rgb", "jpeg 4:2:0", "tiff in strips of 5", "bmp rgb", "webp lossless", "webp lossy rgba", "gif", "webp animated", "png animated", "tiff jpeg rgb", "bigtiff rgb"}
 }
 
 func TestMediaTypeIsInTheFirstBytes(t *testing.T) {
@@ -51,7 +51,8 @@ func TestMediaTypeIsInTheFirstBytes(t *testing.T) {
 		{"\x89PN", ""},
 		{"BMW is a car", ""},
 		{"RIFF\x00\x00\x00\x00WAVE", ""},
-		{"GIF89a", ""},
+		{"GIF89a", "image/gif"},
+		{"GIF88a", ""},
 	} {
 		if got := MediaType([]byte(c.data)); got != c.want {
 			t.Errorf("MediaType(%.12q) = %q, want %q", c.data, got, c.want)
@@ -69,7 +70,7 @@ func TestDecodeSaysWhatIsWrong(t *testing.T) {
 		says   string
 	}{
 		{"nothing", nil, Limits{}, ErrEmpty, ""},
-		{"text", []byte("patient,finding\n1,normal\n"), Limits{}, ErrNotImage, "expected PNG, JPEG, TIFF, BMP or WebP"},
+		{"text", []byte("patient,finding\n1,normal\n"), Limits{}, ErrNotImage, "expected PNG, JPEG, TIFF, BMP, GIF"},
 		{"more bytes than the limit", example(t, "png rgb"), Limits{Bytes: 100}, ErrTooLarge, "the limit is 100 bytes"},
 		{"more pixels than the limit", example(t, "png rgb"), Limits{Pixels: 356}, ErrTooLarge, "21 x 17 pixels, the limit is 356 pixels"},
 		{"a header that promises too much", huge, Limits{}, ErrTooLarge, "100000 x 100000 pixels, the limit is 100000000 pixels"},
@@ -82,8 +83,21 @@ func TestDecodeSaysWhatIsWrong(t *testing.T) {
 		{"a JPEG that repeats itself", manyScans(t, 501), Limits{}, ErrCorrupt, "scan 2"},
 		{"a BMP beyond its bytes", forgedBMP(t, 9000, 9000), Limits{}, ErrCorrupt, "its pixels alone take 243000000"},
 		{"a BMP beyond the limit", forgedBMP(t, 1<<20, 1<<20), Limits{}, ErrTooLarge, "1048576 x 1048576"},
-		{"a BMP with runs", at(forgedBMP(t, 2, 2), 30, 1), Limits{}, ErrUnsupported, "bmp"},
-		{"an animated WebP", forgedWebP(chunk("VP8X", "\x02\x00\x00\x00\x07\x00\x00\x07\x00\x00")), Limits{}, ErrUnsupported, "animation"},
+		{"a BMP of runs of 24 bits", at(forgedBMP(t, 2, 2), 30, 1), Limits{}, ErrUnsupported, "24 bits per pixel, compression 1"},
+		{"a BMP header that nobody knows", at(forgedBMP(t, 2, 2), 14, 41), Limits{}, ErrUnsupported, "header of 41 bytes"},
+		{"a BMP whose pixels are elsewhere", at(forgedBMP(t, 2, 2), 13, 1), Limits{}, ErrCorrupt, "pixels at byte 16777270"},
+		{"a BMP that ends in its runs", example(t, "bmp runs of 8 bits")[:1100], Limits{}, ErrCorrupt, "it ends"},
+		{"a BMP that ends in its palette", example(t, "bmp runs of 8 bits")[:900], Limits{}, ErrCorrupt, "palette of 256 colours"},
+		{"an animated WebP without a frame", forgedWebP(chunk("VP8X", "\x02\x00\x00\x00\x07\x00\x00\x07\x00\x00")), Limits{}, ErrCorrupt, "no frame"},
+		{"a WebP frame beyond its canvas", forgedWebP(chunk("VP8X", "\x02\x00\x00\x00\x07\x00\x00\x07\x00\x00"), chunk("ANMF", "\x04\x00\x00\x00\x00\x00\x07\x00\x00\x07\x00\x00\x00\x00\x00\x00")), Limits{}, ErrCorrupt, "(8,0)-(16,8)"},
+		{"a WebP frame of two sizes", forgedWebP(chunk("VP8X", "\x02\x00\x00\x00\x07\x00\x00\x07\x00\x00"), chunk("ANMF", "\x00\x00\x00\x00\x00\x00\x07\x00\x00\x07\x00\x00\x00\x00\x00\x00"+chunk("VP8L", "\x2f\xff\xff\xff\x0f"))), Limits{}, ErrCorrupt, "both 8 x 8 and 16384 x 16384"},
+		{"a short WebP frame", forgedWebP(chunk("ANMF", "123")), Limits{}, ErrCorrupt, "chunk of 3 bytes"},
+		{"a GIF beyond the limit", []byte("GIF89a\xff\xff\xff\xff\x00\x00\x00,\x00\x00\x00\x00\xff\xff\xff\xff\x00\x08\x00;"), Limits{}, ErrTooLarge, "65535 x 65535"},
+		{"a GIF frame far beyond its canvas", []byte("GIF89a\x01\x00\x01\x00\x00\x00\x00,\xff\xff\xff\xff\xff\xff\xff\xff\x00\x08\x00;"), Limits{}, ErrTooLarge, "131070 x 131070"},
+		{"a GIF without a frame", []byte("GIF89a\x01\x00\x01\x00\x00\x00\x00;"), Limits{}, ErrCorrupt, "before its first frame"},
+		{"a GIF frame without pixels", []byte("GIF89a\x01\x00\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x08\x00;"), Limits{}, ErrCorrupt, "0 of 1 pixels"},
+		{"a GIF that ends in its colours", []byte("GIF89a\x01\x00\x01\x00\x87\x00\x00,"), Limits{}, ErrCorrupt, "1 bytes for 256 colours"},
+		{"a GIF that ends in an extension", []byte("GIF89a\x01\x00\x01\x00\x00\x00\x00!\xf9\x04\x01"), Limits{}, ErrCorrupt, "in an extension"},
 		{"a WebP canvas beyond the limit", forgedWebP(chunk("VP8X", "\x10\x00\x00\x00\xff\xff\xff\xff\xff\xff")), Limits{}, ErrTooLarge, "16777216 x 16777216"},
 		{"a WebP picture beyond its canvas", forgedWebP(chunk("VP8X", "\x00\x00\x00\x00\x07\x00\x00\x07\x00\x00"), chunk("VP8L", "\x2f\xff\xff\xff\x0f")), Limits{}, ErrCorrupt, "both 8 x 8 and 16384 x 16384"},
 		{"a WebP chunk beyond its end", forgedWebP("VP8L\xff\xff\xff\x7f\x2f\x00\x00\x00\x00"), Limits{}, ErrCorrupt, "chunk of 2147483647 bytes"},
@@ -179,25 +193,23 @@ func TestConversionsAgreeWithTheColourModel(t *testing.T) {
 	}
 }
 
-// Law: a pixel's chroma is the sample that image.YCbCr.COffset names.
-func TestWebPChromaIsTheSampleOfItsPixel(t *testing.T) {
-	m := image.NewYCbCr(image.Rect(0, 0, 11, 7), image.YCbCrSubsampleRatio420)
-	for i := range m.Y {
-		m.Y[i] = byte(100 + i)
-	}
-	for i := range m.Cb {
-		m.Cb[i], m.Cr[i] = byte(100+i), byte(160-i)
-	}
-	p := webpYCbCr(m)
-	for y := range 7 {
-		for x := range 11 {
-			want, o := make([]byte, 3), m.COffset(x, y)
-			studioRow(want, m.Y[m.YOffset(x, y):][:1], m.Cb[o:], m.Cr[o:])
-			if got := p.row(y)[3*x : 3*x+3]; !bytes.Equal(got, want) {
-				t.Fatalf("webpYCbCr at (%d, %d) = %v, want %v", x, y, got, want)
+// Law: the two steps of rounding give what one step of sixteenths gives, and
+// quarters at the ends.
+func TestChromaIsInterpolatedInSixteenths(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 20).Draw(t, "width")
+		samples := rapid.SliceOfN(rapid.Byte(), (n+1)/2, (n+1)/2)
+		near, far := samples.Draw(t, "near"), samples.Draw(t, "far")
+		got := make([]byte, n)
+		widen(got, near, far)
+		for x, v := range got {
+			i, beside := x/2, min(max(0, x/2-1+x%2*2), len(near)-1)
+			want := (9*int(near[i]) + 3*int(near[beside]) + 3*int(far[i]) + int(far[beside]) + 8) / 16
+			if int(v) != want {
+				t.Fatalf("widen(%v, %v)[%d] = %d, want %d", near, far, x, v, want)
 			}
 		}
-	}
+	})
 }
 
 // forgedPNG returns an 8-bit RGB PNG that ends after its header.
@@ -253,7 +265,7 @@ func forgedWebP(chunks ...string) []byte {
 
 // What another package's decoder refuses as unsupported is not called damaged.
 func TestUnsupportedIsNotCorrupt(t *testing.T) {
-	for _, err := range []error{png.UnsupportedError("x"), jpeg.ErrUnsupported, bmp.ErrUnsupported} {
+	for _, err := range []error{png.UnsupportedError("x"), jpeg.ErrUnsupported} {
 		if got := verdict(err); !errors.Is(got, ErrUnsupported) || !errors.Is(got, ErrNotImage) || errors.Is(got, ErrCorrupt) {
 			t.Errorf("verdict(%v) = %v, want %v", err, got, ErrUnsupported)
 		}
@@ -263,9 +275,33 @@ func TestUnsupportedIsNotCorrupt(t *testing.T) {
 	}
 }
 
+func TestRunsOfABitmap(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		nibbles bool
+		codes   string
+		want    []byte
+	}{
+		{"runs fill rows", false, "\x04\x07\x00\x00\x02\x01\x02\x03\x00\x01", []byte{7, 7, 7, 7, 1, 1, 3, 3}},
+		{"rows may end early", false, "\x01\x07\x00\x00\x02\x01\x00\x01", []byte{7, 0, 0, 0, 1, 1, 0, 0}},
+		{"pixels one by one are padded", false, "\x00\x03\x05\x06\x07\x00\x01\x09\x00\x01", []byte{5, 6, 7, 9, 0, 0, 0, 0}},
+		{"nibbles one by one are padded", true, "\x00\x03\x56\x70\x01\x90\x00\x01", []byte{5, 6, 7, 9, 0, 0, 0, 0}},
+		{"nibbles alternate", true, "\x03\x12\x00\x01", []byte{1, 2, 1, 0, 0, 0, 0, 0}},
+		{"moves skip pixels", false, "\x00\x02\x01\x01\x02\x08\x00\x01", []byte{0, 0, 0, 0, 0, 8, 8, 0}},
+		{"what is beyond the row is dropped", false, "\xff\x03\x00\x00\x01\x02\x00\x01", []byte{3, 3, 3, 3, 2, 0, 0, 0}},
+		{"a move beyond the end ends it", false, "\x00\x02\xff\xff", make([]byte, 8)},
+	} {
+		got := make([]byte, 8)
+		err := (&runReader{data: []byte(c.codes), nibbles: c.nibbles, width: 4}).fill(got)
+		if err != nil || !bytes.Equal(got, c.want) {
+			t.Errorf("%s: fill(%q) = %v, %v; want %v", c.name, c.codes, got, err, c.want)
+		}
+	}
+}
+
 func TestAPanickingDecoderIsAnError(t *testing.T) {
-	decode := through(func(io.Reader) (image.Image, error) { panic("index out of range") }, rgb)
-	if p, err := decode([]byte{1}); p != nil || !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "index out of range") {
-		t.Errorf("decode = %v, %v; want %v saying why", p, err, ErrCorrupt)
+	p, err := guarded(func(io.Reader) (*Picture, error) { panic("index out of range") }, []byte{1})
+	if p != nil || !errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), "index out of range") {
+		t.Errorf("guarded = %v, %v; want %v saying why", p, err, ErrCorrupt)
 	}
 }

@@ -1,7 +1,7 @@
 // Package embed turns the bytes of an image into a vector: bytes → picture →
-// tensor → unit vector. Decode reads PNG, JPEG, TIFF, BMP and WebP into 8-bit
-// RGB, a Manifest says how a picture becomes a network's input, and a Model
-// ties a manifest to the Network that it describes.
+// tensor → unit vector. Open and Decode read image files into 8-bit RGB, a
+// Manifest says how a picture becomes a network's input, and a Model ties a
+// manifest to the Network that it describes.
 //
 // Everything here is synchronous, allocates in proportion to the picture and
 // treats its input as hostile: damaged bytes give an error, never a panic.
@@ -12,8 +12,8 @@ import (
 	"fmt"
 )
 
-// What Decode can find wrong with an image. Errors carry one of them and say
-// which value was found and which was expected.
+// What Open and Decode can find wrong with an image. Errors carry one of them
+// and say which value was found and which was expected.
 var (
 	ErrEmpty    = errors.New("the image is empty")
 	ErrNotImage = errors.New("not an image this program reads")
@@ -21,7 +21,7 @@ var (
 	ErrTooLarge = errors.New("image too large")
 
 	// ErrUnsupported is a well-formed image that uses a feature nobody decodes
-	// here, such as 12-bit JPEG or animated WebP. It is also an ErrNotImage.
+	// here, such as floating-point TIFF. It is also an ErrNotImage.
 	ErrUnsupported = fmt.Errorf("%w: unsupported feature", ErrNotImage)
 )
 
@@ -33,11 +33,11 @@ const (
 	maxSide = 1 << 20
 )
 
-// Limits bounds what Decode accepts. The zero value means the defaults.
+// Limits bounds what Open and Decode accept. The zero value means the defaults.
 type Limits struct {
 	// Bytes is the most bytes an encoded image may have; 0 means 256 MiB.
 	Bytes int64
-	// Pixels is the most pixels (width × height) an image may have; 0 means
+	// Pixels is the most pixels (width × height) a frame may have; 0 means
 	// 100,000,000. Decoding holds up to about 30 bytes per pixel (a
 	// progressive CMYK JPEG), most formats about 10.
 	Pixels int64

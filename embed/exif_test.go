@@ -38,7 +38,7 @@ func TestOrientationIsReadFromEXIF(t *testing.T) {
 		{"cut short", exifOf(little, 274, typeShort, 1, 6, 0, 0, 0)[:21], 1},
 		{"nothing", nil, 1},
 	} {
-		if got := orientation(c.data); got != c.want {
+		if got := orientationEXIF(c.data); got != c.want {
 			t.Errorf("%s: orientation = %d, want %d", c.name, got, c.want)
 		}
 	}

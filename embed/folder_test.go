@@ -1,24 +1,16 @@
 package embed
 
 import (
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-)
 
-// folder writes a model folder below dir and returns its path.
-func folder(t *testing.T, dir, name, manifest, graph string) string {
-	t.Helper()
-	path := filepath.Join(dir, name)
-	write(t, filepath.Join(path, manifestName), manifest)
-	if graph != "" {
-		write(t, filepath.Join(path, "weights", "visual.onnx"), graph)
-	}
-	return path
-}
+	"github.com/google/go-cmp/cmp"
+)
 
 func write(t *testing.T, path, content string) {
 	t.Helper()
@@ -30,84 +22,279 @@ func write(t *testing.T, path, content string) {
 	}
 }
 
-// withDigest is clipManifest with the digest of a graph.
-func withDigest(digest string) string {
-	return strings.Replace(clipManifest, strings.Repeat("0123456789abcdef", 4), digest, 1)
+// inspectJSON reads a Graph that a test has written where an ONNX file would be.
+func inspectJSON(path string) (g Graph, err error) {
+	data, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(data, &g)
+	}
+	return g, err
 }
 
-func TestReadFolderReturnsTheGraphAndItsDigest(t *testing.T) {
-	want := digest([]byte("graph"))
-	for _, manifest := range []string{withDigest(want), strings.Replace(clipManifest, "sha256", "# sha256", 1)} {
-		m, graph, got, err := ReadFolder(folder(t, t.TempDir(), "clip-vit-b-32", manifest, "graph"))
-		if err != nil || m.Name != "clip-vit-b-32" || string(graph) != "graph" || got != want {
-			t.Errorf("ReadFolder = %q, %q, %s, %v; want the manifest, %q, %s", m.Name, graph, got, err, "graph", want)
-		}
-	}
+// graphJSON writes a Graph for inspectJSON: input, outputs of the shapes given.
+func graphJSON(t *testing.T, side int, outputs ...Tensor) string {
+	t.Helper()
+	return jsonOf(t, Graph{Inputs: []Tensor{{"pixel_values", []int{-1, 3, side, side}}}, Outputs: outputs})
 }
 
-func TestReadFolderSaysWhatIsWrong(t *testing.T) {
-	dir := t.TempDir()
-	linked := folder(t, dir, "linked", withDigest(digest([]byte("graph"))), "")
-	write(t, filepath.Join(dir, "elsewhere", "visual.onnx"), "graph")
-	if err := os.Symlink("../elsewhere", filepath.Join(linked, "weights")); err != nil {
+func jsonOf(t *testing.T, v any) string {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err != nil {
 		t.Fatal(err)
 	}
-	directory := folder(t, dir, "directory", clipManifest, "")
-	if err := os.MkdirAll(filepath.Join(directory, "weights", "visual.onnx"), 0o755); err != nil {
-		t.Fatal(err)
+	return string(data)
+}
+
+// laid writes the files of a folder called model and returns its path.
+func laid(t *testing.T, files map[string]string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "model")
+	for name, content := range files {
+		write(t, filepath.Join(dir, name), content)
 	}
-	empty := folder(t, dir, "empty", clipManifest, "")
-	write(t, filepath.Join(empty, "weights", "visual.onnx"), "")
+	return dir
+}
+
+func TestFoldersOfHuggingFaceWorkAsTheyAre(t *testing.T) {
+	hidden, pooled := Tensor{"last_hidden_state", []int{-1, -1, 768}}, Tensor{"pooler_output", []int{-1, 768}}
 	for _, c := range []struct {
-		name, path string
-		want       error
-		says       string
+		name                  string
+		files                 map[string]string
+		outputs               []Tensor
+		from, file, out, pool string
+		dimension             int
 	}{
-		{"no folder", filepath.Join(dir, "nowhere"), fs.ErrNotExist, "nowhere"},
-		{"no manifest", filepath.Join(dir, "elsewhere"), fs.ErrNotExist, "manifest.yaml"},
-		{"no graph", folder(t, dir, "a", clipManifest, ""), fs.ErrNotExist, "visual.onnx"},
-		{"a bad manifest", folder(t, dir, "b", "name: x", "graph"), ErrManifest, "dimension"},
-		{"another graph", folder(t, dir, "c", clipManifest, "graph"), ErrManifest, digest([]byte("graph"))},
-		{"no file named", folder(t, dir, "d", strings.Replace(clipManifest, "file:", "# file:", 1), "graph"), ErrManifest, "file: missing"},
-		{"an empty graph", empty, ErrManifest, "is empty"},
-		{"a directory for a graph", directory, ErrManifest, "no regular file"},
-		{"a link out of the folder", linked, nil, "escapes"},
+		{"clip's image tower", map[string]string{processorName: clipProcessor, "onnx/vision_model.onnx": "", "onnx/model.onnx": ""},
+			[]Tensor{hidden, {"image_embeds", []int{-1, 512}}}, processorName, "onnx/vision_model.onnx", "image_embeds", PoolNone, 512},
+		{"dinov2 with a pooled output", map[string]string{processorName: dinov2Processor, "onnx/model.onnx": "", configName: `{"model_type": "dinov2"}`},
+			[]Tensor{hidden, pooled}, processorName, "onnx/model.onnx", "pooler_output", PoolNone, 768},
+		{"dinov2 without", map[string]string{processorName: dinov2Processor, "model.onnx": "", configName: `{"model_type": "dinov2"}`},
+			[]Tensor{hidden}, processorName, "model.onnx", "last_hidden_state", PoolCLS, 768},
+		{"tokens of open length and width", map[string]string{processorName: vitProcessor, "model.onnx": "", configName: `{"model_type": "vit", "hidden_size": 192}`},
+			[]Tensor{{"last_hidden_state", []int{-1, -1, -1}}}, processorName, "model.onnx", "last_hidden_state", PoolCLS, 192},
+		{"a processor that names no class", map[string]string{processorName: `{"size": 224, "do_resize": true}`, "model.onnx": "", configName: `{"model_type": "vit"}`},
+			[]Tensor{hidden, pooled}, processorName, "model.onnx", "pooler_output", PoolNone, 768},
+		{"siglip", map[string]string{processorName: strings.ReplaceAll(siglipProcessor, "448", "224"), "onnx/vision_model.onnx": ""},
+			[]Tensor{hidden, pooled}, processorName, "onnx/vision_model.onnx", "pooler_output", PoolNone, 768},
+		{"convnext's map", map[string]string{processorName: convNextProcessor, "model.onnx": ""},
+			[]Tensor{{"last_hidden_state", []int{-1, 768, 7, 7}}}, processorName, "model.onnx", "last_hidden_state", PoolAverage, 768},
+		{"resnet's pooled map", map[string]string{processorName: convNextProcessor, "model.onnx": "", configName: `{"model_type": "resnet", "hidden_sizes": [256, 2048]}`},
+			[]Tensor{{"last_hidden_state", []int{-1, 2048, 7, 7}}, {"pooler_output", []int{-1, 2048, 1, 1}}}, processorName, "model.onnx", "pooler_output", PoolNone, 2048},
+		{"open_clip", map[string]string{openCLIPName: openCLIPConfig, "model.onnx": ""},
+			[]Tensor{{"image_embeds", []int{-1, -1}}}, openCLIPName, "model.onnx", "image_embeds", PoolNone, 512},
+		{"timm", map[string]string{configName: resNet50Config, "model.onnx": ""},
+			[]Tensor{{"features", []int{-1, 2048}}}, configName, "model.onnx", "features", PoolNone, 2048},
+		{"timm of open width", map[string]string{configName: resNet50Config, "model.onnx": ""},
+			[]Tensor{{"features", []int{-1, -1}}}, configName, "model.onnx", "features", PoolNone, 2048},
+		{"a variant that the manifest names", map[string]string{processorName: clipProcessor, "onnx/model.onnx": "", "onnx/model_fp16.onnx": "",
+			manifestName: "{name: model, base: preprocessor_config.json, file: onnx/model_fp16.onnx, licence: MIT}"},
+			[]Tensor{{"image_embeds", []int{-1, 512}}}, processorName, "onnx/model_fp16.onnx", "image_embeds", PoolNone, 512},
+		{"a pooling that the manifest names", map[string]string{processorName: vitProcessor, "model.onnx": "",
+			manifestName: "{name: model, base: preprocessor_config.json, output: last_hidden_state, pooling: mean-tokens, skip: 1}"},
+			[]Tensor{hidden, pooled}, processorName, "model.onnx", "last_hidden_state", PoolTokens, 768},
 	} {
-		_, _, _, err := ReadFolder(c.path)
-		if err == nil || (c.want != nil && !errors.Is(err, c.want)) || !strings.Contains(err.Error(), c.says) {
-			t.Errorf("%s: ReadFolder: %v, want %v saying %q", c.name, err, c.want, c.says)
+		for name := range c.files {
+			if strings.HasSuffix(name, ".onnx") {
+				c.files[name] = graphJSON(t, 224, c.outputs...)
+			}
+		}
+		f, err := OpenFolder(laid(t, c.files), inspectJSON)
+		m := f.Manifest
+		if err != nil || f.From != c.from || m.Name != "model" || m.File != c.file || m.Input != "pixel_values" ||
+			m.Output != c.out || m.Pooling != c.pool || m.Dimension != c.dimension || m.Side() != 224 || m.Text != nil {
+			t.Errorf("%s: OpenFolder = %+v, %v", c.name, f, err)
 		}
 	}
 }
 
-func TestListFolderFindsTheModels(t *testing.T) {
-	dir := t.TempDir()
-	named := func(name string) string { return strings.Replace(clipManifest, "clip-vit-b-32", name, 1) }
-	folder(t, dir, "b", named("b"), "")
-	folder(t, dir, "a", named("a"), "graph")
-	write(t, filepath.Join(dir, "notes.txt"), "no folder")
-	write(t, filepath.Join(dir, "other", "readme.txt"), "no manifest")
-	manifests, err := ListFolder(dir)
-	if err != nil || len(manifests) != 2 || manifests[0].Name != "a" || manifests[1].Name != "b" {
-		t.Errorf("ListFolder = %+v, %v; want a and b", manifests, err)
+func TestCompleteManifestIsReadAsItIs(t *testing.T) {
+	dir := laid(t, map[string]string{manifestName: clipManifest, "weights/visual.onnx": graphJSON(t, 224, Tensor{"image_embeds", []int{-1, 512}})})
+	f, err := OpenFolder(dir, inspectJSON)
+	if d := cmp.Diff(clip512(), f.Manifest); err != nil || d != "" || f.From != manifestName {
+		t.Errorf("OpenFolder = from %s, %v (-want +got):\n%s", f.From, err, d)
 	}
+	if got, want := f.Path("weights/visual.onnx"), filepath.Join(dir, "weights", "visual.onnx"); got != want {
+		t.Errorf("Path = %s, want %s", got, want)
+	}
+}
 
-	folder(t, dir, "c", named("somebody-else"), "")
-	folder(t, dir, "d", "name: [", "")
-	manifests, err = ListFolder(dir)
-	if len(manifests) != 2 || !errors.Is(err, ErrManifest) {
-		t.Errorf("ListFolder with two bad folders = %d manifests, %v; want 2 and %v", len(manifests), err, ErrManifest)
+// The same preprocessing gives the same fingerprint, whoever wrote it down.
+func TestManifestOnABaseIsTheBase(t *testing.T) {
+	files := map[string]string{processorName: clipProcessor, "model.onnx": graphJSON(t, 224, Tensor{"image_embeds", []int{-1, 512}})}
+	plain, err := OpenFolder(laid(t, files), inspectJSON)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for _, says := range []string{filepath.Join(dir, "c"), "somebody-else", filepath.Join(dir, "d")} {
-		if err == nil || !strings.Contains(err.Error(), says) {
-			t.Errorf("ListFolder: %v, want it to name %s", err, says)
+	files[manifestName] = "{name: other, base: preprocessor_config.json, crop_offset: floor}"
+	based, err := OpenFolder(laid(t, files), inspectJSON)
+	if err != nil || based.Manifest.fingerprint("") != plain.Manifest.fingerprint("") || based.Manifest.Name != "other" {
+		t.Errorf("OpenFolder with base = %+v, %v; want the fingerprint of %+v", based, err, plain)
+	}
+}
+
+func TestFoldersThatDoNotFitTogetherSaySo(t *testing.T) {
+	embeds := Tensor{"image_embeds", []int{-1, 512}}
+	good := graphJSON(t, 224, embeds)
+	base := "{name: model, base: preprocessor_config.json, "
+	for _, c := range []struct {
+		name  string
+		files map[string]string
+		want  error
+		says  string
+	}{
+		{"nothing", map[string]string{"README.md": "x"}, fs.ErrNotExist, "none of manifest.yaml, preprocessor_config.json"},
+		{"no graph", map[string]string{processorName: clipProcessor}, fs.ErrNotExist, "none of onnx/vision_model.onnx"},
+		{"variants only", map[string]string{processorName: clipProcessor, "onnx/model_fp16.onnx": good, "onnx/model_int8.onnx": good}, ErrManifest,
+			"write manifest.yaml with base: preprocessor_config.json and file: one of onnx/model_fp16.onnx, onnx/model_int8.onnx"},
+		{"an empty graph", map[string]string{processorName: clipProcessor, "model.onnx": ""}, ErrManifest, "model.onnx is empty"},
+		{"a folder for a graph", map[string]string{processorName: clipProcessor, "model.onnx/x": "x"}, ErrManifest, "model.onnx is no regular file"},
+		{"a manifest without a graph", map[string]string{manifestName: strings.Replace(clipManifest, "file:", "# file:", 1)}, ErrManifest, "file: missing"},
+		{"a manifest of a graph that is missing", map[string]string{manifestName: clipManifest}, fs.ErrNotExist, "visual.onnx"},
+		{"a bad manifest", map[string]string{manifestName: "name: x"}, ErrManifest, "dimension: 0"},
+		{"a graph that cannot be inspected", map[string]string{processorName: clipProcessor, "model.onnx": "x"}, nil, "inspect model.onnx"},
+		{"pictures of another size", map[string]string{processorName: clipProcessor, "model.onnx": graphJSON(t, 336, embeds)}, ErrManifest,
+			`the graph takes "pixel_values" [? 3 336 336], the preprocessing makes "pixel_values" [? 3 224 224]`},
+		{"no input for pictures", map[string]string{processorName: clipProcessor, "model.onnx": jsonOf(t, Graph{Inputs: []Tensor{{"a", []int{-1}}, {"b", []int{-1}}}})}, ErrManifest,
+			`not clear among "a" [?], "b" [?]`},
+		{"two outputs alike", map[string]string{processorName: clipProcessor, "model.onnx": graphJSON(t, 224, Tensor{"a", []int{-1, 8}}, Tensor{"b", []int{-1, 9}})}, ErrManifest,
+			`output: which is the embedding is not clear among "a" [? 8], "b" [? 9]: write manifest.yaml`},
+		{"logits alone", map[string]string{processorName: clipProcessor, "model.onnx": graphJSON(t, 224, Tensor{"logits", []int{-1, 1000}})}, ErrManifest, `"logits" [? 1000]`},
+		{"tokens of an unknown architecture", map[string]string{processorName: clipProcessor, "model.onnx": graphJSON(t, 224, Tensor{"y", []int{-1, 197, 8}}), configName: `{"model_type": "siglip"}`}, ErrManifest,
+			`pooling: whether output "y" [? 197 8] of model_type "siglip" has a class token`},
+		{"a dimension that nothing tells", map[string]string{processorName: clipProcessor, "model.onnx": graphJSON(t, 224, Tensor{"y", []int{-1, -1}})}, ErrManifest, "dimension: output"},
+		{"another dimension", map[string]string{processorName: clipProcessor, "model.onnx": good, manifestName: base + "dimension: 768}"}, ErrManifest, `dimension: 768, but the output is "image_embeds" [? 512]`},
+		{"another output", map[string]string{processorName: clipProcessor, "model.onnx": good, manifestName: base + "output: y}"}, ErrManifest, `output: the graph has no "y", only "image_embeds" [? 512]`},
+		{"another input", map[string]string{processorName: clipProcessor, "model.onnx": good, manifestName: base + "input: x}"}, ErrManifest, `input: the graph has no "x"`},
+		{"another rank", map[string]string{processorName: clipProcessor, "model.onnx": good, manifestName: base + "pooling: cls}"}, ErrManifest, "pooling: cls takes rank 3"},
+		{"another layout", map[string]string{processorName: clipProcessor, "model.onnx": good, manifestName: base + "layout: nhwc}"}, ErrManifest, `the preprocessing makes "pixel_values" [? 224 224 3]`},
+		{"a base that is no configuration", map[string]string{"model.onnx": good, manifestName: "{name: model, base: ../x.json}"}, ErrManifest, `base: "../x.json" is none of`},
+		{"a base that is missing", map[string]string{"model.onnx": good, manifestName: "{name: model, base: config.json}"}, fs.ErrNotExist, "config.json"},
+		{"a file outside", map[string]string{processorName: clipProcessor, "model.onnx": good, manifestName: base + "file: ../model.onnx}"}, ErrManifest, `"../model.onnx" is no path`},
+		{"data outside", map[string]string{processorName: clipProcessor, "model.onnx": jsonOf(t, Graph{External: []string{"../weights"}})}, ErrManifest, `its data is in "../weights"`},
+		{"data that is missing", map[string]string{processorName: clipProcessor, "onnx/model.onnx": jsonOf(t, Graph{External: []string{"model.onnx_data"}})}, fs.ErrNotExist, "onnx/model.onnx_data"},
+		{"a damaged config.json", map[string]string{processorName: clipProcessor, "model.onnx": good, configName: "{"}, ErrManifest, "config.json: unexpected end"},
+		{"a complete manifest against its graph", map[string]string{"weights/visual.onnx": graphJSON(t, 336, embeds), manifestName: clipManifest}, ErrManifest, "the graph takes"},
+	} {
+		_, err := OpenFolder(laid(t, c.files), inspectJSON)
+		if err == nil || c.want != nil && !errors.Is(err, c.want) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: OpenFolder: %v, want %v saying %q", c.name, err, c.want, c.says)
+		}
+	}
+	if _, err := OpenFolder(filepath.Join(t.TempDir(), "none"), inspectJSON); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("OpenFolder of nothing: %v, want %v", err, fs.ErrNotExist)
+	}
+}
+
+func TestLinksOutOfAFolderAreNotFollowed(t *testing.T) {
+	dir := laid(t, map[string]string{processorName: clipProcessor})
+	write(t, filepath.Join(dir, "../outside.onnx"), graphJSON(t, 224, Tensor{"image_embeds", []int{-1, 512}}))
+	if err := os.Symlink("../outside.onnx", filepath.Join(dir, "model.onnx")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenFolder(dir, inspectJSON); err == nil || !strings.Contains(err.Error(), "escapes") {
+		t.Errorf("OpenFolder: %v, want an error that the path escapes", err)
+	}
+}
+
+func TestChannelsLastIsSeen(t *testing.T) {
+	g := Graph{Inputs: []Tensor{{"images", []int{1, 224, 224, 3}}}, Outputs: []Tensor{{"y", []int{1, 8}}}}
+	f, err := OpenFolder(laid(t, map[string]string{processorName: clipProcessor, "model.onnx": jsonOf(t, g)}), inspectJSON)
+	if err != nil || f.Manifest.Layout != NHWC || f.Manifest.Input != "images" {
+		t.Errorf("OpenFolder = %+v, %v; want layout nhwc", f, err)
+	}
+}
+
+func TestTextTowersAreFound(t *testing.T) {
+	image := graphJSON(t, 224, Tensor{"image_embeds", []int{-1, 512}})
+	text := func(length int, inputs ...string) string {
+		g := Graph{Outputs: []Tensor{{"last_hidden_state", []int{-1, length, 512}}, {"text_embeds", []int{-1, 512}}}}
+		for _, name := range inputs {
+			g.Inputs = append(g.Inputs, Tensor{name, []int{-1, length}})
+		}
+		return jsonOf(t, g)
+	}
+	joint := jsonOf(t, Graph{
+		Inputs:  []Tensor{{"input_ids", []int{-1, -1}}, {"pixel_values", []int{-1, 3, -1, -1}}, {"attention_mask", []int{-1, -1}}},
+		Outputs: []Tensor{{"logits_per_image", []int{-1, -1}}, {"text_embeds", []int{-1, 512}}, {"image_embeds", []int{-1, 512}}},
+	})
+	config := `{"model_type": "clip", "text_config": {"max_position_embeddings": 77}}`
+	want := Text{File: "onnx/text_model.onnx", Tokenizer: tokenizerName, Length: 77, IDs: "input_ids", Mask: "attention_mask", Output: "text_embeds"}.withDefaults()
+	with := func(change func(*Text)) Text { t := want; change(&t); return t }
+	for _, c := range []struct {
+		name  string
+		files map[string]string
+		want  Text
+	}{
+		{"towers apart", map[string]string{"onnx/text_model.onnx": text(-1, "input_ids", "attention_mask"), configName: config}, want},
+		{"without mask", map[string]string{"onnx/text_model.onnx": text(-1, "input_ids"), configName: config}, with(func(t *Text) { t.Mask = "" })},
+		{"a tokenizer that cuts earlier", map[string]string{"onnx/text_model.onnx": text(-1, "input_ids"), configName: config, tokenizerConfigName: `{"model_max_length": 64}`},
+			with(func(t *Text) { t.Mask, t.Length = "", 64 })},
+		{"a tokenizer that cuts nowhere", map[string]string{"onnx/text_model.onnx": text(-1, "input_ids"), configName: config, tokenizerConfigName: `{"model_max_length": 1000000000000000019884624838656}`},
+			with(func(t *Text) { t.Mask = "" })},
+		{"a length that the graph alone tells", map[string]string{"text_model.onnx": text(16, "input_ids")}, with(func(t *Text) { t.File, t.Mask, t.Length = "text_model.onnx", "", 16 })},
+		{"one graph for both", map[string]string{"onnx/model.onnx": joint, "onnx/vision_model.onnx": "", configName: config}, with(func(t *Text) { t.File = "onnx/model.onnx" })},
+		{"a manifest with prompts", map[string]string{"onnx/text_model.onnx": text(-1, "input_ids"), configName: config,
+			manifestName: "{name: model, base: preprocessor_config.json, text: {prompts: ['a {}', '{}'], activation: sigmoid, logit_scale: 117, logit_bias: -13}}"},
+			with(func(t *Text) {
+				t.Mask, t.Prompts, t.Activation, t.LogitScale, t.LogitBias = "", []string{"a {}", "{}"}, Sigmoid, 117, -13
+			})},
+	} {
+		for name, content := range map[string]string{processorName: clipProcessor, tokenizerName: "{}", "onnx/vision_model.onnx": image} {
+			if _, ok := c.files[name]; !ok {
+				c.files[name] = content
+			}
+		}
+		if c.files["onnx/vision_model.onnx"] == "" {
+			delete(c.files, "onnx/vision_model.onnx")
+		}
+		f, err := OpenFolder(laid(t, c.files), inspectJSON)
+		if err != nil || f.Manifest.Text == nil {
+			t.Errorf("%s: OpenFolder = %+v, %v; want a text tower", c.name, f, err)
+			continue
+		}
+		if d := cmp.Diff(c.want, *f.Manifest.Text); d != "" {
+			t.Errorf("%s: text (-want +got):\n%s", c.name, d)
+		}
+		if content, sum, err := f.Tokenizer(); string(content) != "{}" || sum != digest([]byte("{}")) || err != nil {
+			t.Errorf("%s: Tokenizer() = %q, %s, %v", c.name, content, sum, err)
 		}
 	}
 }
 
-func TestListFolderOfAMissingFolderIsEmpty(t *testing.T) {
-	manifests, err := ListFolder(filepath.Join(t.TempDir(), "nowhere"))
-	if err != nil || len(manifests) != 0 {
-		t.Errorf("ListFolder = %v, %v; want nothing", manifests, err)
+func TestTextTowersThatDoNotFitSaySo(t *testing.T) {
+	image := graphJSON(t, 224, Tensor{"image_embeds", []int{-1, 512}})
+	ids := Tensor{"input_ids", []int{-1, 77}}
+	embeds := Tensor{"text_embeds", []int{-1, 512}}
+	for _, c := range []struct {
+		name     string
+		text     Graph
+		manifest string
+		says     string
+	}{
+		{"no ids", Graph{Inputs: []Tensor{{"x", nil}}, Outputs: []Tensor{embeds}}, "", `text.ids: the graph has no "input_ids", only "x"`},
+		{"another dimension", Graph{Inputs: []Tensor{ids}, Outputs: []Tensor{{"text_embeds", []int{-1, 768}}}}, "", `text.output: "text_embeds" [? 768] is not of dimension 512`},
+		{"no output", Graph{Inputs: []Tensor{ids}, Outputs: []Tensor{{"a", []int{-1, 5, 512}}}}, "", "text.output:"},
+		{"another output", Graph{Inputs: []Tensor{ids}, Outputs: []Tensor{embeds}}, "text: {output: y}", `text.output: "y" is not to be found`},
+		{"another mask", Graph{Inputs: []Tensor{ids}, Outputs: []Tensor{embeds}}, "text: {mask: y}", `text.mask: the graph has no "y"`},
+		{"another length", Graph{Inputs: []Tensor{ids}, Outputs: []Tensor{embeds}}, "text: {length: 64}", "text.length: 64, but the graph takes"},
+		{"no length", Graph{Inputs: []Tensor{{"input_ids", nil}}, Outputs: []Tensor{embeds}}, "", "text.length: 0"},
+		{"no tokenizer", Graph{Inputs: []Tensor{ids}, Outputs: []Tensor{embeds}}, "text: {tokenizer: x.json}", "x.json"},
+		{"no graph", Graph{}, "text: {file: x.onnx}", "x.onnx"},
+	} {
+		files := map[string]string{processorName: clipProcessor, tokenizerName: "{}", "onnx/vision_model.onnx": image, "onnx/text_model.onnx": jsonOf(t, c.text)}
+		if c.manifest != "" {
+			files[manifestName] = "{name: model, base: preprocessor_config.json, " + c.manifest + "}"
+		}
+		if _, err := OpenFolder(laid(t, files), inspectJSON); err == nil || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: OpenFolder: %v, want an error saying %q", c.name, err, c.says)
+		}
+	}
+	f, err := OpenFolder(laid(t, map[string]string{processorName: clipProcessor, "model.onnx": image}), inspectJSON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := f.Tokenizer(); !errors.Is(err, ErrNoText) {
+		t.Errorf("Tokenizer(): %v, want %v", err, ErrNoText)
 	}
 }

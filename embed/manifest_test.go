@@ -33,7 +33,7 @@ func clip512() Manifest {
 		Name: "clip-vit-b-32", Description: "CLIP's image tower", File: "weights/visual.onnx",
 		SHA256: strings.Repeat("0123456789abcdef", 4),
 		Input:  "pixel_values", Output: "image_embeds", Dimension: 512,
-		Resize: Resize{Shorter, 224, Bicubic}, Crop: 224, Scale: 1.0 / 255,
+		Resize: Resize{Shorter, 224, Bicubic}, Crop: 224, CropOffset: Round, Levels: LevelsWindow, Scale: 1.0 / 255,
 		Mean: [3]float64{0.48145466, 0.4578275, 0.40821073}, Std: [3]float64{0.26862954, 0.26130258, 0.27577711},
 		Channels: RGB, Layout: NCHW, Pooling: PoolNone,
 		Licence: "MIT", TrainingData: "400 million pairs", Source: "https://example.org", Citation: "Radford 2021",
@@ -85,7 +85,30 @@ func TestBadManifestsNameTheField(t *testing.T) {
 		{"size: 224", "size: 2049", "resize.size: 2049 is not between 1 and 2048"},
 		{"size: 224", "size: -1", "resize.size: "},
 		{"interpolation: bicubic", "interpolation: cubic", "resize.interpolation: "},
-		{"crop: 224", "crop: 225", "crop: 225 is not between 0 and resize.size 224"},
+		{"crop: 224", "crop: 2049", "crop: 2049 is not between 0 and 2048"},
+		{"mode: shorter, size: 224", "mode: longest-pad, size: 200", "crop: 224 is not between 0 and 200"},
+		{"resize: {mode: shorter, size", "resize: {mode: keep, size", "resize: size and interpolation have no meaning with mode keep"},
+		{"crop: 224", "crop_offset: floor", "crop: required with resize.mode shorter"},
+		{"licence: MIT", "crop_offset: ceil", `crop_offset: "ceil" is none of round, floor`},
+		{"licence: MIT", "fill: [0, 256, 0]", "fill[1]: 256 is not between 0 and 255"},
+		{"licence: MIT", "fill: [0, 0]", "want 3 elements"},
+		{"licence: MIT", "levels: auto", `levels: "auto" is none of window, full, percentile, clip`},
+		{"licence: MIT", "percentiles: [1, 99]", "percentiles: [1 99] without levels percentile"},
+		{"licence: MIT", "levels: percentile\npercentiles: [99, 1]", "percentiles: [99 1] are not"},
+		{"licence: MIT", "levels: percentile\npercentiles: [.nan, 1]", "percentiles: [NaN 1] are not"},
+		{"licence: MIT", "skip: 1", "skip: 1 without pooling mean-tokens"},
+		{"licence: MIT", "pooling: mean-tokens\nskip: -1", "skip: -1 is not between 0 and 1024"},
+		{"licence: MIT", "base: preprocessor_config.json", "base: preprocessor_config.json is not at hand"},
+		{"licence: MIT", "text: {}", `text.file: "" is no path`},
+		{"licence: MIT", textSection("tokenizer: t.json", "tokenizer: ../t.json"), `text.tokenizer: "../t.json" is no path`},
+		{"licence: MIT", textSection("length: 77", "length: 0"), "text.length: 0 is not between 1 and 8192"},
+		{"licence: MIT", textSection("ids: input_ids, ", ""), "text.ids: missing"},
+		{"licence: MIT", textSection("mask: mask", "mask: input_ids"), `text.mask: "input_ids" is ids too`},
+		{"licence: MIT", textSection("output: text_embeds", "output: ''"), "text.output: missing"},
+		{"licence: MIT", textSection("logit_scale: 20", "logit_scale: -1"), "text.logit_scale: -1 is not above 0"},
+		{"licence: MIT", textSection("logit_scale: 20", "logit_bias: .nan"), "text.logit_bias: NaN"},
+		{"licence: MIT", textSection("logit_scale: 20", "activation: relu"), `text.activation: "relu" is none of softmax, sigmoid`},
+		{"licence: MIT", textSection("logit_scale: 20", "prompts: [a photo]"), `text.prompts[0]: "a photo" has not one {}`},
 		{"crop: 224", "crop: -1", "crop: "},
 		{"crop: 224", "", "crop: required with resize.mode shorter"},
 		{"mean: [0.48145466", "mean: [.nan", "mean[0]: "},
@@ -111,6 +134,45 @@ func TestBadManifestsNameTheField(t *testing.T) {
 		if !errors.Is(err, ErrManifest) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("ParseManifest with %.40q for %.40q: %v, want %v saying %q", c.new, c.old, err, ErrManifest, c.says)
 		}
+	}
+}
+
+// textSection is a manifest's text section with one part replaced.
+func textSection(old, new string) string {
+	return strings.Replace("text: {file: t.onnx, tokenizer: t.json, length: 77, ids: input_ids, mask: mask, "+
+		"output: text_embeds, logit_scale: 20}", old, new, 1)
+}
+
+func TestManifestsOfEveryFieldSurviveYAML(t *testing.T) {
+	m := clip512()
+	m.Resize, m.Crop, m.CropOffset, m.Fill = Resize{Mode: Keep}, 100, Floor, Colour{1, 2, 3}
+	m.Levels, m.Percentiles = LevelsPercentile, Percentiles{1, 99}
+	m.Pooling, m.Skip = PoolTokens, 5
+	m.Text = &Text{
+		File: "t.onnx", SHA256: m.SHA256, Tokenizer: "t.json", Length: 64, IDs: "ids", Mask: "mask", Output: "y",
+		LogitScale: 117, LogitBias: -12, Activation: Sigmoid, Prompts: []string{"{}", "a photo of {}"},
+	}
+	data, err := yaml.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := ParseManifest(data)
+	if d := cmp.Diff(m, got); err != nil || d != "" {
+		t.Errorf("ParseManifest(%s): %v (-want +got):\n%s", data, err, d)
+	}
+	if got.View() != (View{Levels: LevelsPercentile, Low: 1, High: 99}) {
+		t.Errorf("View() = %+v", got.View())
+	}
+}
+
+func TestLevelsHaveTheirDefaults(t *testing.T) {
+	m := Manifest{}
+	if got := m.View(); got != (View{Levels: LevelsWindow}) {
+		t.Errorf("View() = %+v, want the window", got)
+	}
+	m.Levels = LevelsPercentile
+	if got := m.View(); got != (View{Levels: LevelsPercentile, Low: 0.5, High: 99.5}) {
+		t.Errorf("View() = %+v, want percentiles 0.5 and 99.5", got)
 	}
 }
 

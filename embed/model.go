@@ -6,13 +6,13 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"math"
+	"io"
 )
 
 // preprocessing is the version of everything between a file's bytes and the
 // network's input. It is part of every fingerprint: raise it with any change
 // that makes the same file give another tensor.
-const preprocessing = 1
+const preprocessing = 2
 
 // ErrNotVector is a network's output that is no embedding: of another shape
 // than the manifest says, not finite, or zero.
@@ -33,10 +33,12 @@ type Model struct {
 	manifest    Manifest
 	fingerprint string
 	network     Network
+	text        *textTower // nil without
 }
 
 // NewModel ties a manifest to a network, which the Model then owns. graphDigest
-// is the lower-case hex SHA-256 of the ONNX bytes. Anything that does not fit
+// is the lower-case hex SHA-256 of the ONNX bytes, with external data that of
+// onnx.Digest. Anything that does not fit
 // together is an ErrManifest, and the network is left open.
 func NewModel(m Manifest, graphDigest string, net Network) (*Model, error) {
 	if err := m.Validate(); err != nil {
@@ -64,7 +66,25 @@ func (m Manifest) fingerprint(graphDigest string) string {
 	fmt.Fprintf(h, "resize=%q %d %q\ncrop=%d\n", m.Resize.Mode, m.Resize.Size, m.Resize.Interpolation, m.Crop)
 	fmt.Fprintf(h, "scale=%x\nmean=%x\nstd=%x\n", m.Scale, m.Mean, m.Std)
 	fmt.Fprintf(h, "channels=%q\nlayout=%q\n", m.Channels, m.Layout)
+	m.fingerprintRest(h)
 	return hex.EncodeToString(h.Sum(nil))
+}
+
+// fingerprintRest writes the fields that came later, each only where it is not
+// the default, so that older fingerprints stay.
+func (m Manifest) fingerprintRest(w io.Writer) {
+	if m.CropOffset != Round {
+		fmt.Fprintf(w, "crop_offset=%q\n", m.CropOffset)
+	}
+	if !m.Fill.IsZero() {
+		fmt.Fprintf(w, "fill=%d\n", m.Fill)
+	}
+	if m.Levels != LevelsWindow {
+		fmt.Fprintf(w, "levels=%q %x\n", m.Levels, m.Percentiles)
+	}
+	if m.Skip != 0 {
+		fmt.Fprintf(w, "skip=%d\n", m.Skip)
+	}
 }
 
 // Manifest returns the manifest with its defaults filled in.
@@ -78,8 +98,23 @@ func (m *Model) Fingerprint() string { return m.fingerprint }
 // Dimension returns the length of an embedding.
 func (m *Model) Dimension() int { return m.manifest.Dimension }
 
-// Close closes the network.
-func (m *Model) Close() error { return m.network.Close() }
+// Batch returns how many pictures had best go through the network together: what
+// the network says of itself, and 8 where it says nothing.
+func (m *Model) Batch() int {
+	if n, ok := m.network.(interface{ Batch() int }); ok {
+		return n.Batch()
+	}
+	return 8
+}
+
+// Close closes the networks.
+func (m *Model) Close() error {
+	err := m.network.Close()
+	if m.text != nil {
+		err = errors.Join(err, m.text.network.Close())
+	}
+	return err
+}
 
 // EmbedPictures returns the embedding of each picture, in their order. All go
 // through the network at once: 4·InputLen bytes each.
@@ -109,104 +144,9 @@ func (m *Model) Embed(ctx context.Context, batch []float32, n int) ([][]float32,
 	if err != nil {
 		return nil, fmt.Errorf("embed: run %s: %w", m.manifest.Name, err)
 	}
-	p, err := m.manifest.pool(shape, n)
-	if err == nil && len(output) != n*p.stride {
-		err = fmt.Errorf("%w: %d floats for shape %v", ErrNotVector, len(output), shape)
-	}
+	vectors, err := m.manifest.vectors(output, shape, n)
 	if err != nil {
 		return nil, fmt.Errorf("embed: run %s: %w", m.manifest.Name, err)
 	}
-	vectors := make([][]float32, n)
-	for i := range vectors {
-		if vectors[i], err = p.vector(output[i*p.stride : (i+1)*p.stride]); err != nil {
-			return nil, fmt.Errorf("embed: run %s: image %d of %d: %w", m.manifest.Name, i+1, n, err)
-		}
-	}
 	return vectors, nil
-}
-
-// pool says how one image's output becomes a vector: component d is the mean
-// of count values from d·component on, step apart.
-type pool struct {
-	dimension, stride      int
-	component, step, count int
-}
-
-// pool returns the pooling of an output of that shape, ErrNotVector if shape
-// is not what the manifest says.
-func (m Manifest) pool(shape []int, n int) (pool, error) {
-	d := m.Dimension
-	rank, p := 2, pool{dimension: d, component: 1, step: 0, count: 1}
-	switch m.Pooling {
-	case PoolNone:
-		for len(shape) > 2 && shape[len(shape)-1] == 1 {
-			shape = shape[:len(shape)-1]
-		}
-	case PoolTokens, PoolCLS:
-		rank = 3
-	case PoolAverage:
-		rank = 4
-	}
-	if len(shape) != rank || shape[0] != n || !positive(shape) {
-		return p, fmt.Errorf("%w: shape %v, pooling %s takes rank %d and a batch of %d", ErrNotVector, shape, m.Pooling, rank, n)
-	}
-	channels := shape[rank-1]
-	switch m.Pooling {
-	case PoolTokens:
-		p.step, p.count = d, shape[1]
-	case PoolAverage:
-		channels = shape[1]
-		p.count = shape[2] * shape[3]
-		p.component, p.step = p.count, 1
-	}
-	if channels != d {
-		return p, fmt.Errorf("%w: shape %v has dimension %d, the manifest says %d", ErrNotVector, shape, channels, d)
-	}
-	p.stride = product(shape[1:])
-	return p, nil
-}
-
-func positive(shape []int) bool {
-	for _, s := range shape {
-		if s < 1 || s > math.MaxInt32 {
-			return false
-		}
-	}
-	return true
-}
-
-// product returns the number of values of a shape, -1 beyond any memory.
-func product(shape []int) int {
-	n := 1
-	for _, s := range shape {
-		if n > 1<<40/s {
-			return -1
-		}
-		n *= s
-	}
-	return n
-}
-
-// vector pools one image's output and normalises it, in float64.
-func (p pool) vector(output []float32) ([]float32, error) {
-	mean := make([]float64, p.dimension)
-	square := 0.0
-	for d := range mean {
-		at := d * p.component
-		for range p.count {
-			mean[d] += float64(output[at])
-			at += p.step
-		}
-		mean[d] /= float64(p.count)
-		square += mean[d] * mean[d]
-	}
-	norm := math.Sqrt(square)
-	if norm == 0 || math.IsNaN(norm) || math.IsInf(norm, 0) {
-		return nil, fmt.Errorf("%w: its length is %v", ErrNotVector, norm)
-	}
-	vector := make([]float32, p.dimension)
-	for d, v := range mean {
-		vector[d] = float32(v / norm)
-	}
-	return vector, nil
 }

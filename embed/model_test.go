@@ -59,6 +59,7 @@ func TestEmbedPoolsAndNormalises(t *testing.T) {
 		{PoolNone, []int{1, 2, 1, 1}, []float32{3, 4}, [][]float32{{0.6, 0.8}}},
 		{PoolCLS, []int{2, 2, 2}, []float32{3, 4, 9, 9, 5, 12, 9, 9}, [][]float32{{0.6, 0.8}, {5. / 13, 12. / 13}}},
 		{PoolTokens, []int{1, 2, 2}, []float32{1, 8, 5, 0}, [][]float32{{0.6, 0.8}}},
+		{"skip 1", []int{1, 3, 2}, []float32{9, 9, 1, 8, 5, 0}, [][]float32{{0.6, 0.8}}},
 		{PoolAverage, []int{1, 2, 1, 2}, []float32{1, 5, 8, 0}, [][]float32{{0.6, 0.8}}},
 		{PoolAverage, []int{2, 2, 1, 1}, []float32{3, 4, 1, 0}, [][]float32{{0.6, 0.8}, {1, 0}}},
 		{PoolNone, []int{1, 2}, []float32{3e38, 3e38}, [][]float32{{math.Sqrt2 / 2, math.Sqrt2 / 2}}},
@@ -66,6 +67,9 @@ func TestEmbedPoolsAndNormalises(t *testing.T) {
 	} {
 		m := plain(Fixed, 1, 0)
 		m.Dimension, m.Pooling = 2, c.pooling
+		if c.pooling == "skip 1" {
+			m.Pooling, m.Skip = PoolTokens, 1
+		}
 		n := c.shape[0]
 		got, err := model(t, m, fixed{output: c.output, shape: c.shape}).Embed(t.Context(), make([]float32, 3*n), n)
 		if d := cmp.Diff(c.want, got); err != nil || d != "" {
@@ -82,7 +86,7 @@ func TestEmbedRefusesWhatIsNoVector(t *testing.T) {
 		output        []float32
 		says          string
 	}{
-		{"zero", PoolNone, []int{1, 2}, []float32{0, 0}, "image 1 of 1"},
+		{"zero", PoolNone, []int{1, 2}, []float32{0, 0}, "answer 1 of 1"},
 		{"not a number", PoolNone, []int{1, 2}, []float32{1, nan}, "NaN"},
 		{"infinite", PoolNone, []int{1, 2}, []float32{1, inf}, "Inf"},
 		{"infinities that cancel out", PoolTokens, []int{1, 2, 2}, []float32{inf, 1, -inf, 1}, "NaN"},
@@ -188,6 +192,10 @@ func TestFingerprintChangesExactlyWithTheVector(t *testing.T) {
 		"mean": func(m *Manifest) { m.Mean[1] = math.Nextafter(m.Mean[1], 1) }, "std": func(m *Manifest) { m.Std[2] = 1 },
 		"channels": func(m *Manifest) { m.Channels = BGR }, "layout": func(m *Manifest) { m.Layout = NHWC },
 		"pooling": func(m *Manifest) { m.Pooling = PoolCLS },
+		"offset":  func(m *Manifest) { m.CropOffset = Floor }, "fill": func(m *Manifest) { m.Fill[1] = 1 },
+		"levels": func(m *Manifest) { m.Levels = LevelsFull }, "percentile": func(m *Manifest) { m.Levels = LevelsPercentile },
+		"percentiles": func(m *Manifest) { m.Levels, m.Percentiles = LevelsPercentile, Percentiles{1, 99} },
+		"tokens":      func(m *Manifest) { m.Pooling = PoolTokens }, "skip": func(m *Manifest) { m.Pooling, m.Skip = PoolTokens, 1 },
 	} {
 		m := base
 		change(&m)
@@ -200,7 +208,12 @@ func TestFingerprintChangesExactlyWithTheVector(t *testing.T) {
 	for name, change := range map[string]func(*Manifest){
 		"name": func(m *Manifest) { m.Name = "x" }, "description": func(m *Manifest) { m.Description = "x" },
 		"licence": func(m *Manifest) { m.Licence = "x" }, "file": func(m *Manifest) { m.File = "x" },
-		"defaults": func(m *Manifest) { m.Scale, m.Channels, m.Layout, m.Pooling = 0, "", "", "" },
+		"defaults": func(m *Manifest) {
+			m.Scale, m.Channels, m.Layout, m.Pooling, m.CropOffset, m.Levels = 0, "", "", "", "", ""
+		},
+		"text": func(m *Manifest) {
+			m.Text = &Text{File: "t.onnx", Tokenizer: "t.json", Length: 1, IDs: "ids", Output: "y"}
+		},
 	} {
 		m := base
 		change(&m)
@@ -215,7 +228,7 @@ func TestFingerprintChangesExactlyWithTheVector(t *testing.T) {
 func TestFingerprintIsStable(t *testing.T) {
 	m := clip512()
 	m.SHA256 = ""
-	const want = "f117ddab616afbefc86798f925a3e1a8ec9556d613fd2a28e1cab68f35ee3508"
+	const want = "0d800cafa1e3eca6095dbdfd6a2b389eb49e6761d548832b0c2e03c72d3c580f"
 	if got := model(t, m, means{}).Fingerprint(); got != want {
 		t.Errorf("Fingerprint() = %s, want %s", got, want)
 	}

@@ -14,9 +14,15 @@ const (
 	// Fixed scales both sides to Size and ignores the proportions.
 	Fixed = "fixed"
 	// LongestPad scales the longer side to Size, the other in proportion,
-	// rounded half to even and at least 1, and centres the result on black, as
-	// Pillow's ImageOps.pad does.
+	// rounded half to even and at least 1, and centres the result on a square of
+	// Fill, as Pillow's ImageOps.pad does.
 	LongestPad = "longest-pad"
+	// Longest scales the longer side to Size and the other in proportion, as
+	// timm's and open_clip's ResizeKeepRatio do. It differs from LongestPad by
+	// the order of rounding and in that Crop cuts and pads the result.
+	Longest = "longest"
+	// Keep leaves a picture as it is for Crop to cut and pad.
+	Keep = "keep"
 )
 
 // InputLen returns the number of floats of one preprocessed image, 3·H·W.
@@ -60,7 +66,7 @@ type frame struct {
 
 // frame lays a picture of width × height on the input: it is resized, centred
 // on a canvas (which is larger only with LongestPad), and the canvas is cropped
-// at its centre. Offsets are rounded half to even, as Python's round does.
+// at its centre, or padded where the crop is larger.
 func (m Manifest) frame(width, height int) frame {
 	w, h := m.resized(width, height)
 	canvas := image.Pt(w, h)
@@ -69,12 +75,26 @@ func (m Manifest) frame(width, height int) frame {
 	}
 	side := m.Side()
 	picture := image.Rect(0, 0, w, h)
-	// Where the input's origin lies on the resized picture: negative on black.
+	// Where the input's origin lies on the resized picture: negative on Fill.
 	origin := image.Pt(
-		evenHalf(canvas.X-side)-evenHalf(canvas.X-w),
-		evenHalf(canvas.Y-side)-evenHalf(canvas.Y-h))
+		m.offset(canvas.X-side)-evenHalf(canvas.X-w),
+		m.offset(canvas.Y-side)-evenHalf(canvas.Y-h))
 	visible := image.Rect(0, 0, side, side).Add(origin).Intersect(picture)
 	return frame{width: w, height: h, visible: visible, at: visible.Min.Sub(origin)}
+}
+
+// offset returns where a crop begins on a length that is surplus longer than
+// it, negative where the crop is longer. torchvision's center_crop rounds half
+// to even and, padding, puts the larger half behind; the center_crop of Hugging
+// Face's image_transforms rounds down and so puts it before.
+func (m Manifest) offset(surplus int) int {
+	switch {
+	case m.CropOffset == Floor:
+		return surplus >> 1
+	case surplus < 0:
+		return surplus / 2
+	}
+	return evenHalf(surplus)
 }
 
 // evenHalf returns n/2 rounded half to even. n must not be negative.
@@ -94,8 +114,18 @@ func (m Manifest) resized(width, height int) (int, int) {
 			return size, shrunk(size, height, width)
 		}
 		return shrunk(size, width, height), size
+	case Longest:
+		ratio := float64(max(width, height)) / float64(size)
+		return scaled(width, ratio), scaled(height, ratio)
+	case Keep:
+		return width, height
 	}
 	return size, size
+}
+
+// scaled returns side/ratio rounded half to even, at least 1.
+func scaled(side int, ratio float64) int {
+	return max(1, int(math.RoundToEven(float64(side)/ratio)))
 }
 
 // shrunk returns short/long·size rounded half to even, at least 1.
@@ -104,7 +134,7 @@ func shrunk(size, short, long int) int {
 }
 
 // fill writes p, whose top left lies at the point at of the input, to dst and
-// black around it.
+// the colour Fill around it.
 func (m Manifest) fill(p *Picture, at image.Point, dst []float32) {
 	levels := m.levels()
 	side := m.Side()
@@ -117,7 +147,7 @@ func (m Manifest) fill(p *Picture, at image.Point, dst []float32) {
 		out, level := dst[c*plane:], &levels[c]
 		if p.Width < side || p.Height < side {
 			for i := range side * side {
-				out[i*step] = level[0]
+				out[i*step] = level[m.Fill[from]]
 			}
 		}
 		for y := range p.Height {

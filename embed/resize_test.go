@@ -62,8 +62,53 @@ func TestGreyIsResizedLikeColour(t *testing.T) {
 		for y := range grey.Height {
 			convolveRow(colour.row(y), grey.row(y), k)
 		}
-		if got := resizeRows(grey, 0, grey.Height, k); !bytes.Equal(got.Pix, colour.Pix) {
-			t.Fatalf("resizeRows(%d to %d) differs between grey and colour", grey.Width, w)
+		got := newPicture(w, grey.Height)
+		if resizeRowsPortable(got, grey, 0, k); !bytes.Equal(got.Pix, colour.Pix) {
+			t.Fatalf("resizeRowsPortable(%d to %d) differs between grey and colour", grey.Width, w)
+		}
+	})
+}
+
+// Law: the convolutions in assembly give what those in Go give.
+func TestConvolutionsInAssemblyAreThoseInGo(t *testing.T) {
+	if !vectorised() {
+		t.Skip("this machine runs those in Go")
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		p := noise(rapid.IntRange(1, 200).Draw(t, "width"), drawSide(t, "height"), 7)
+		f, _ := filterOf(rapid.SampledFrom(interpolations()[1:]).Draw(t, "interpolation"))
+		w, h, from := drawSide(t, "to width"), drawSide(t, "to height"), rapid.IntRange(0, p.Height-1).Draw(t, "from")
+		k := newKernel(p.Width, w, 0, w, f)
+		got, want := newPicture(w, p.Height-from), newPicture(w, p.Height-from)
+		if resizeRowsPortable(want, p, from, k); resizeRowsVector(got, p, from, k) && !bytes.Equal(got.Pix, want.Pix) {
+			t.Fatalf("resizeRowsVector(%d to %d) differs from resizeRowsPortable", p.Width, w)
+		}
+		k = newKernel(p.Height, h, 0, h, f)
+		for y := range h {
+			first, weight := k.at(y)
+			got, want := make([]byte, 3*p.Width), make([]byte, 3*p.Width)
+			columns(got, p.Pix[first*len(got):], weight)
+			convolveColumns(want, p.Pix[first*len(want):], weight)
+			if !bytes.Equal(got, want) {
+				t.Fatalf("columns(%d bytes, %d weights) differs from convolveColumns", len(got), len(weight))
+			}
+		}
+	})
+}
+
+// Law: pixels picked in assembly are those picked in Go, and nothing is written
+// beyond them.
+func TestPixelsPickedInAssemblyAreThoseInGo(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		src := noise(drawSide(t, "width"), 1, 8).Pix
+		at := rapid.SliceOfN(rapid.Int32Range(0, int32(len(src)/3-1)), 1, 30).Draw(t, "at")
+		for i := range at {
+			at[i] *= 3
+		}
+		got, want := make([]byte, 3*len(at)+8), make([]byte, 3*len(at)+8)
+		pick(got[:3*len(at)], src, at)
+		if pickPortable(want[:3*len(at)], src, at); !bytes.Equal(got, want) {
+			t.Fatalf("pick(%v) = %v, want %v", at, got, want)
 		}
 	})
 }

@@ -126,11 +126,21 @@ func TestForgedTIFFIsRefusedWithoutItsMemory(t *testing.T) {
 		{"a strip beyond the end", set(map[uint16][]uint32{tagStripOffsets: {1 << 30}}), ErrCorrupt, "ends at byte"},
 		{"a strip as long as the address space", set(map[uint16][]uint32{tagStripCounts: {1<<32 - 1}}), ErrCorrupt, "ends at byte"},
 		{"no rows", set(map[uint16][]uint32{tagHeight: {0}}), ErrCorrupt, "8 x 0 pixels"},
-		{"compression that nobody decodes", set(map[uint16][]uint32{tagCompression: {7}}), ErrUnsupported, "compression 7"},
+		{"compression that nobody decodes", set(map[uint16][]uint32{tagCompression: {6}}), ErrUnsupported, "compression 6"},
+		{"a JPEG that is none", set(map[uint16][]uint32{tagCompression: {jpegCompressed}}), ErrCorrupt, "block 1 of 1"},
+		{"fax codes that are none", fax(8, 8, "\x00\x00\x00"), ErrCorrupt, "block 1 of 1"},
+		{"a page without end", fax(100_000, 1000, "\xff\xff"), ErrCorrupt, "2 bytes for 12500000 of pixels"},
+		{"fax codes in two dimensions", set(map[uint16][]uint32{tagCompression: {fax3}, tagFax3Options: {1}}), ErrUnsupported, "fax options 1"},
+		{"strips that are the same bytes", sameStrips(), ErrCorrupt, "TIFF blocks of"},
 		{"floating point", set(map[uint16][]uint32{tagSampleFormat: {3}}), ErrUnsupported, "sample format 3"},
 		{"twelve bits", set(map[uint16][]uint32{tagBits: {12, 12, 12}}), ErrUnsupported, "12 bits"},
 		{"unequal bits", set(map[uint16][]uint32{tagBits: {8, 8, 16}}), ErrUnsupported, "8 and 16 bits"},
-		{"BigTIFF", []byte("II+\x00\x08\x00\x00\x00\x10\x00\x00\x00\x00\x00\x00\x00"), ErrUnsupported, "BigTIFF"},
+		{"a BigTIFF header of another size", []byte("II+\x00\x10\x00\x00\x00\x10\x00\x00\x00\x00\x00\x00\x00"), ErrCorrupt, "does not say 8"},
+		{"a BigTIFF directory beyond any file", []byte("II+\x00\x08\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff"), ErrCorrupt, "a directory at byte"},
+		{"a BigTIFF directory without end", []byte("II+\x00\x08\x00\x00\x00\x10\x00\x00\x00\x00\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff"), ErrCorrupt, "18446744073709551615 directory entries"},
+		{"directories in a circle", chained(set(nil), 0), ErrCorrupt, "form a circle"},
+		{"a next directory beyond the end", chained(set(nil), 1<<30), ErrCorrupt, "directory at byte 1073741824"},
+		{"no image", []byte("II*\x00\x08\x00\x00\x00\x00\x00\x00\x00\x00\x00"), ErrCorrupt, "without an image"},
 		{"a directory beyond the end", []byte("MM\x00*\xff\xff\xff\xff"), ErrCorrupt, "directory at byte 4294967295"},
 		{"a directory longer than the file", []byte("MM\x00*\x00\x00\x00\x08\xff\xff"), ErrCorrupt, "65535 directory entries"},
 		{"a damaged stream", bytes.Replace(set(nil), []byte{0x78, 0x9c}, []byte{0x78, 0x9d}, 1), ErrCorrupt, "block 1 of 1"},
@@ -145,6 +155,39 @@ func TestForgedTIFFIsRefusedWithoutItsMemory(t *testing.T) {
 			}
 		})
 	}
+}
+
+// fax returns a TIFF file whose one strip has the given T.6 codes.
+func fax(width, height int, codes string) []byte {
+	f := tiffFile{order: binary.LittleEndian, width: 1, height: 1, bits: 1, samples: 1, value: func(int, int, int) int { return 0 }}
+	f.set = map[uint16][]uint32{
+		tagWidth: {uint32(width)}, tagHeight: {uint32(height)}, tagRowsPerStrip: {uint32(height)},
+		tagCompression: {fax4}, tagStripOffsets: {8}, tagStripCounts: {uint32(len(codes))},
+	}
+	f.raw = []byte(codes)
+	return f.bytes()
+}
+
+// sameStrips returns a TIFF file whose thousand strips are all of its bytes.
+func sameStrips() []byte {
+	f := tiffOf(noise(1, 1000, 1))
+	f.strip = 1
+	offsets, counts := make([]uint32, 1000), make([]uint32, 1000)
+	for i := range counts {
+		counts[i] = 3000
+	}
+	f.set = map[uint16][]uint32{tagStripOffsets: offsets, tagStripCounts: counts}
+	return f.bytes()
+}
+
+// chained returns a TIFF file whose last directory is said to be followed by
+// that at next, 0 meaning itself.
+func chained(data []byte, next uint32) []byte {
+	if next == 0 {
+		next = binary.LittleEndian.Uint32(data[4:])
+	}
+	binary.LittleEndian.PutUint32(data[len(data)-4:], next)
+	return data
 }
 
 // allocated returns the bytes that f allocates.

@@ -6,49 +6,127 @@ import (
 	"fmt"
 	"image/color"
 	"io"
+	"math/bits"
 
 	"golang.org/x/image/tiff/lzw"
 )
 
-// decodeTIFF decodes what inspectTIFF has accepted.
-func decodeTIFF(data []byte) (*Picture, error) {
-	t, err := openTIFF(data)
+// picture decodes a page that check has accepted.
+func (t *tiff) picture(v View) (*Picture, error) {
+	isGrey := t.photometric == whiteIsZero || t.photometric == blackIsZero
+	switch {
+	case isGrey && t.bits == 16:
+		return t.deepPicture(v)
+	case t.planes() > 1:
+		return t.planarPicture()
+	}
+	p, convert, n := newPicture(t.width, t.height), t.convert(t.blockSamples()), t.blockSamples()
+	samples := make([]byte, t.blockWidth*n)
+	err := t.eachRow(func(_, x, y, width int, row []byte) {
+		t.narrow(samples, row)
+		convert(p.row(y)[3*x:3*(x+width)], samples[:width*n])
+	})
+	return p, err
+}
+
+// planarPicture interleaves the planes before it converts them.
+func (t *tiff) planarPicture() (*Picture, error) {
+	n := t.planes()
+	samples, all := make([]byte, t.blockWidth), make([]byte, n*t.width*t.height)
+	err := t.eachRow(func(plane, x, y, width int, row []byte) {
+		t.narrow(samples, row)
+		dst := all[n*(y*t.width+x):]
+		for i, v := range samples[:width] {
+			dst[n*i+plane] = v
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
 	p := newPicture(t.width, t.height)
-	convert := t.convert()
+	t.convert(n)(p.Pix, all)
+	return p, nil
+}
+
+// deepPicture shows grey of 16 bits at the view's levels. Pillow does not
+// invert it where white is zero, so LevelsClip does not.
+func (t *tiff) deepPicture(v View) (*Picture, error) {
+	d := deep{t.width, t.height, make([]uint16, t.width*t.height)}
+	size := 2 * t.blockSamples()
+	var invert uint16
+	if t.photometric == whiteIsZero && v.Levels != LevelsClip {
+		invert = 0xffff
+	}
+	err := t.eachRow(func(_, x, y, width int, row []byte) {
+		dst := d.samples[y*t.width+x:][:width]
+		for i := range dst {
+			dst[i] = t.dir.order.Uint16(row[size*i:]) ^ invert
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return d.picture(v), nil
+}
+
+// eachRow decompresses block after block and hands over each row of the part
+// that lies on the picture: where it begins, how many pixels of it are visible,
+// and its samples as stored with the predictor undone.
+func (t *tiff) eachRow(do func(plane, x, y, width int, row []byte)) error {
 	block := make([]byte, t.blockHeight*t.rowBytes())
-	samples := make([]byte, t.blockWidth*t.blockSamples())
 	for i := range t.blocks() {
 		raw := block[:t.rows(i)*t.rowBytes()]
 		if err := t.expand(raw, i); err != nil {
-			return nil, fmt.Errorf("%w: TIFF block %d of %d: %w", ErrCorrupt, i+1, t.blocks(), err)
+			return fmt.Errorf("%w: TIFF block %d of %d: %w", ErrCorrupt, i+1, t.blocks(), err)
 		}
-		t.place(p, raw, samples, i, convert)
+		plane, i := i/(t.across*t.down), i%(t.across*t.down)
+		x, y := i%t.across*t.blockWidth, i/t.across*t.blockHeight
+		for line := range min(t.blockHeight, t.height-y) {
+			row := raw[line*t.rowBytes() : (line+1)*t.rowBytes()]
+			t.unpredict(row)
+			do(plane, x, y+line, min(t.blockWidth, t.width-x), row)
+		}
 	}
-	return p, nil
+	return nil
 }
 
 // expand decompresses block i into dst, which it fills.
 func (t *tiff) expand(dst []byte, i int) (err error) {
-	at, count := int(t.offsets.at(i)), int(t.counts.at(i))
-	src := bytes.NewReader(t.dir.data[at : at+count])
+	at := t.offsets.at(i)
+	data := t.dir.data[at : at+t.counts.at(i)]
+	if t.compression == jpegCompressed {
+		return t.expandJPEG(dst, data)
+	}
+	if t.fill == 2 {
+		data = reversed(data)
+	}
+	src := bytes.NewReader(data)
 	switch t.compression {
 	case uncompressed:
 		_, err = io.ReadFull(src, dst)
 	case packBits:
 		err = unpackBits(dst, src)
+	case fax3, fax4:
+		err = t.expandFax(dst, data)
 	case lzwCompressed:
 		_, err = guarded(func(r io.Reader) (int, error) {
 			z := lzw.NewReader(r, lzw.MSB, 8)
 			defer z.Close()
 			return io.ReadFull(z, dst)
-		}, t.dir.data[at:at+count])
+		}, data)
 	default:
 		err = inflate(dst, src)
 	}
 	return err
+}
+
+// reversed returns data with the bits of every byte in the other order.
+func reversed(data []byte) []byte {
+	out := make([]byte, len(data))
+	for i, v := range data {
+		out[i] = bits.Reverse8(v)
+	}
+	return out
 }
 
 // inflate fills dst from a zlib stream. It reads on to the end, where the
@@ -97,67 +175,45 @@ func unpackBits(dst []byte, src *bytes.Reader) error {
 	return nil
 }
 
-// place writes the visible part of block i to p, row by row through samples.
-func (t *tiff) place(p *Picture, raw, samples []byte, i int, convert func(dst, src []byte)) {
-	plane, i := i/(t.across*t.down), i%(t.across*t.down)
-	x0, y0 := i%t.across*t.blockWidth, i/t.across*t.blockHeight
-	width, height := min(t.blockWidth, p.Width-x0), min(t.blockHeight, p.Height-y0)
-	visible := samples[:width*t.blockSamples()]
-	for y := range height {
-		t.narrow(samples, raw[y*t.rowBytes():(y+1)*t.rowBytes()])
-		dst := p.row(y0 + y)[3*x0 : 3*(x0+width)]
-		if !t.planar {
-			convert(dst, visible)
-			continue
-		}
-		for x, v := range visible {
-			dst[3*x+plane] = v
-		}
-	}
-}
-
-// narrow undoes the predictor of a row in place and writes its samples, cut to
-// their upper 8 bits, to dst. Samples of fewer bits are left as they are.
-func (t *tiff) narrow(dst, row []byte) {
+// unpredict undoes the predictor of a row in place.
+func (t *tiff) unpredict(row []byte) {
 	n := t.blockSamples()
 	switch {
-	case t.bits == 16:
-		t.narrow16(dst, row, n)
+	case t.predictor != 2:
 	case t.bits == 8:
-		if t.predictor == 2 {
-			for i := n; i < len(row); i++ {
-				row[i] += row[i-n]
-			}
+		for i := n; i < len(row); i++ {
+			row[i] += row[i-n]
 		}
+	default:
+		for i := 2 * n; i < len(row); i += 2 {
+			t.dir.order.PutUint16(row[i:], t.dir.order.Uint16(row[i:])+t.dir.order.Uint16(row[i-2*n:]))
+		}
+	}
+}
+
+// narrow writes the samples of a row, cut to their upper 8 bits, to dst.
+// Samples of fewer bits are left as they are.
+func (t *tiff) narrow(dst, row []byte) {
+	switch t.bits {
+	case 16:
+		for i := range dst {
+			dst[i] = byte(t.dir.order.Uint16(row[2*i:]) >> 8)
+		}
+	case 8:
 		copy(dst, row)
 	default:
-		perByte, mask := 8/t.bits, byte(1<<t.bits-1)
-		for i := range dst {
-			dst[i] = row[i/perByte] >> (8 - t.bits*(i%perByte+1)) & mask
-		}
+		unpack(dst, row, t.bits)
 	}
 }
 
-func (t *tiff) narrow16(dst, row []byte, n int) {
-	previous := [mostBlockSamples]uint16{}
-	for i := range dst {
-		v := t.dir.order.Uint16(row[2*i:])
-		if t.predictor == 2 {
-			v += previous[i%n]
-			previous[i%n] = v
-		}
-		dst[i] = byte(v >> 8)
-	}
-}
-
-// convert returns the conversion of a row of interleaved samples to RGB.
-func (t *tiff) convert() func(dst, src []byte) {
+// convert returns the conversion of a row of n interleaved samples to RGB.
+func (t *tiff) convert(n int) func(dst, src []byte) {
 	switch {
 	case t.photometric == paletteColour:
 		return paletteRow(t.palette())
 	case t.photometric == inks:
 		return cmykRow
-	case t.photometric == trueColour && t.samples == 3:
+	case t.photometric >= trueColour && n == 3:
 		return func(dst, src []byte) { copy(dst, src) }
 	case t.photometric == trueColour && t.extra == associatedAlpha:
 		return rgbaRow
@@ -165,12 +221,12 @@ func (t *tiff) convert() func(dst, src []byte) {
 		return dropRow
 	}
 	grey := paletteRow(t.greys())
-	if t.samples == 1 {
+	if n == 1 {
 		return grey
 	}
 	return func(dst, src []byte) {
 		for i := range len(dst) / 3 {
-			grey(dst[3*i:3*i+3], src[t.samples*i:t.samples*i+1])
+			grey(dst[3*i:3*i+3], src[n*i:n*i+1])
 		}
 	}
 }

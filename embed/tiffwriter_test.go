@@ -21,6 +21,7 @@ type tiffFile struct {
 	strip       int                   // rows; 0 for one strip
 	value       func(x, y, c int) int // of a sample
 	set         map[uint16][]uint32   // tags to add or replace
+	raw         []byte                // in place of the blocks
 }
 
 // of returns a TIFF file whose samples are the bytes of p.
@@ -33,6 +34,9 @@ func tiffOf(p *Picture) tiffFile {
 
 func (f tiffFile) bytes() []byte {
 	blocks, bw, bh := f.blocks()
+	if f.raw != nil {
+		blocks = [][]byte{f.raw}
+	}
 	out := []byte("II*\x00")
 	if f.order.String() == binary.BigEndian.String() {
 		out = []byte("MM\x00*")

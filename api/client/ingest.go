@@ -172,7 +172,10 @@ func (b *batch) settle(answers []problem.Item, err error) {
 		place := b.sent[a.Index]
 		b.settled[place] = true
 		item := &b.items[place]
-		item.ID, item.Status = a.ID, store.PutStatus(a.Status)
+		item.ID, item.Status, item.Instances = a.ID, store.PutStatus(a.Status), a.Instances
+		if item.Instances == 0 && a.Problem == nil {
+			item.Instances = 1
+		}
 		if a.Problem != nil {
 			item.Err = a.Problem
 		}

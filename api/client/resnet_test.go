@@ -40,7 +40,7 @@ func openResNet(root string) func(string) (*embed.Model, error) {
 }
 
 // radiographs returns n radiographs of each finding, of patients of their own.
-func radiographs(t *testing.T, root string, n int) (images []api.Image) {
+func radiographs(t testing.TB, root string, n int) (images []api.Image) {
 	t.Helper()
 	f, err := os.Open(filepath.Join(root, "cxr", "labels.csv"))
 	if err != nil {

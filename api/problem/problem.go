@@ -37,6 +37,8 @@ type Item struct {
 	Index int    `json:"index"`
 	ID    string `json:"id,omitempty"`
 	Name  string `json:"name,omitempty"`
+	// Instances that an image with several frames became, if more than one.
+	Instances int `json:"instances,omitempty"`
 	// Status is failed, or says how the part was stored.
 	Status  string   `json:"status"`
 	Problem *Problem `json:"problem,omitempty"`

@@ -71,6 +71,9 @@ var table = []row{
 	{code: "store_damaged", status: http.StatusInternalServerError, err: store.ErrDamaged},
 
 	{code: "image_empty", status: http.StatusUnprocessableEntity, err: embed.ErrEmpty},
+	{code: "codec_missing", status: http.StatusUnsupportedMediaType, err: embed.ErrCodec, title: "a codec library is missing on the server"},
+	{code: "no_pixels", status: http.StatusUnprocessableEntity, err: embed.ErrNoPixels},
+	{code: "no_text_tower", status: http.StatusUnprocessableEntity, err: embed.ErrNoText},
 	{code: "image_unsupported", status: http.StatusUnsupportedMediaType, err: embed.ErrUnsupported},
 	{code: "image_unknown", status: http.StatusUnsupportedMediaType, err: embed.ErrNotImage},
 	{code: "image_corrupt", status: http.StatusUnprocessableEntity, err: embed.ErrCorrupt},
@@ -78,6 +81,8 @@ var table = []row{
 	{code: "image_not_embeddable", status: http.StatusUnprocessableEntity, err: embed.ErrNotVector, title: "the network gives no vector for this image"},
 	{code: "model_broken", status: http.StatusServiceUnavailable, err: embed.ErrManifest, title: "the model cannot be used"},
 
+	{code: "patient_key", status: http.StatusConflict, err: api.ErrKey, title: "the patient key does not fit"},
+	{code: "source_invalid", status: http.StatusUnprocessableEntity, err: api.ErrSource, title: "images cannot be read from this"},
 	{code: "query_invalid", status: http.StatusUnprocessableEntity, err: api.ErrQuery},
 	{code: "model_not_found", status: http.StatusServiceUnavailable, inBody: http.StatusUnprocessableEntity, err: api.ErrModel},
 	{code: "runtime_missing", status: http.StatusServiceUnavailable, err: api.ErrRuntime},

@@ -19,7 +19,7 @@ import (
 // a listener.
 func handler(t testing.TB) http.Handler {
 	t.Helper()
-	s, _ := newService(t, api.Options{})
+	s, _ := newService(t, t.TempDir(), api.Options{})
 	h := rest.New(s, rest.Options{MaxImageBytes: 20_000, MaxBody: 100_000})
 	post := func(path, mediaType, body string) {
 		if got := serve(h, path, mediaType, body); got.Code > 299 {

@@ -58,6 +58,9 @@ func (s *Server) halt(c echo.Context, err error) error {
 // an item of its own: some images may have been read that have none.
 func (s *Server) add(c echo.Context, b *problem.Batch, item api.Item, err error) {
 	i := problem.Item{Index: item.Index, ID: item.ID, Name: item.Name, Status: string(item.Status)}
+	if item.Instances > 1 {
+		i.Instances = item.Instances
+	}
 	if err != nil {
 		i.Index, i.Status = len(b.Items), string(store.Failed)
 	}

@@ -43,7 +43,7 @@ func (*wide) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4zero, Port: 80} }
 func (w *wide) Close() error { w.closed = true; return nil }
 
 func TestServeRefusesAListenerBeyondTheLoopback(t *testing.T) {
-	s, _ := newService(t, api.Options{})
+	s, _ := newService(t, t.TempDir(), api.Options{})
 	l := &wide{}
 	if err := rest.New(s, rest.Options{}).Serve(t.Context(), l); !errors.Is(err, rest.ErrExposed) || !l.closed {
 		t.Errorf("Serve: got %v, closed %v, want ErrExposed and the listener closed", err, l.closed)
@@ -138,7 +138,7 @@ func TestAnUploadIsStoredWhileItArrives(t *testing.T) {
 // An upload that stalls is not waited for for ever, and what was stored before
 // is acknowledged.
 func TestAnUploadThatStallsAnswersForWhatIsStored(t *testing.T) {
-	service, _ := newService(t, api.Options{Batch: 1})
+	service, _ := newService(t, t.TempDir(), api.Options{Batch: 1})
 	handler := rest.New(service, rest.Options{})
 	rest.SetBodyTimeout(handler, 500*time.Millisecond)
 	server := httptest.NewServer(handler)
@@ -225,7 +225,7 @@ func TestRequestsThatTakeTooLongAreCutOffAtTheEnd(t *testing.T) {
 }
 
 func TestServeFailsWithItsListener(t *testing.T) {
-	s, _ := newService(t, api.Options{})
+	s, _ := newService(t, t.TempDir(), api.Options{})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

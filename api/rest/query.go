@@ -45,7 +45,7 @@ func (s *Server) query(c echo.Context) (q api.Query, err error) {
 		}
 		return q, err
 	}
-	return q, unacceptable(c, "application/json, multipart/form-data, image/* and application/octet-stream")
+	return q, unacceptable(c, "application/json, multipart/form-data, application/dicom, image/* and application/octet-stream")
 }
 
 func (s *Server) queryParts(c echo.Context) (q api.Query, err error) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"iter"
 	"mime/multipart"
 	"strings"
 
@@ -44,6 +45,10 @@ type upload struct {
 	maxImage int64
 	maxFiles int
 	count    int
+	// unpacked yields the images of an archive that has arrived; nil if none is
+	// being unpacked.
+	unpacked func() (api.Image, bool)
+	stop     func()
 }
 
 // upload takes the body of a request with images.
@@ -59,21 +64,27 @@ func (s *Server) upload(c echo.Context) (*upload, error) {
 			return nil, problem.New(problem.MultipartInvalid, err.Error())
 		}
 		u.parts = parts
-	case !isImage(t):
-		return nil, unacceptable(c, "multipart/form-data, image/* and application/octet-stream")
+	case !isImage(t) && t != mimeZip:
+		return nil, unacceptable(c, "multipart/form-data, application/dicom, application/zip, image/* and application/octet-stream")
 	}
 	return u, nil
 }
 
+const (
+	mimeDICOM = "application/dicom"
+	mimeZip   = "application/zip"
+)
+
 // isImage reports whether a body of this type is taken for an image. What it
 // is gets found out from its content.
 func isImage(mediaType string) bool {
-	return strings.HasPrefix(mediaType, "image/") || mediaType == echo.MIMEOctetStream
+	return strings.HasPrefix(mediaType, "image/") || mediaType == mimeDICOM || mediaType == echo.MIMEOctetStream
 }
 
 // images yields the images in order. One that cannot be stored fails when it
 // is read. Where the body itself is at fault the last image says so and is none.
 func (u *upload) images(yield func(api.Image) bool) {
+	defer u.leave()
 	for {
 		image, err := u.next()
 		if err == io.EOF {
@@ -96,6 +107,12 @@ func unreadable(i api.Image, err error) api.Image {
 
 // next returns the next image, io.EOF after the last.
 func (u *upload) next() (api.Image, error) {
+	if u.unpacked != nil {
+		if image, ok := u.unpacked(); ok {
+			return u.counted(image)
+		}
+		u.leave()
+	}
 	if u.parts == nil {
 		return u.single()
 	}
@@ -135,10 +152,12 @@ func readMetadata(r io.Reader) (m metadata, fault error) {
 
 // single returns a body that is one image, and io.EOF thereafter.
 func (u *upload) single() (api.Image, error) {
-	if u.count > 0 {
+	if u.body == nil {
 		return api.Image{}, io.EOF
 	}
-	return u.read(api.Image{}, u.body, nil)
+	body := u.body
+	u.body = nil
+	return u.read(api.Image{}, body, nil)
 }
 
 // part returns the next part, io.EOF after the last.
@@ -153,21 +172,56 @@ func (u *upload) part() (*multipart.Part, error) {
 // read completes an image with its content. The error is one of the body; what
 // is only wrong with this image fails when it is read.
 func (u *upload) read(i api.Image, from io.Reader, fault error) (api.Image, error) {
-	if u.count++; u.count > u.maxFiles {
-		return i, problem.New(problem.TooManyImages, fmt.Sprintf("the limit is %d", u.maxFiles))
-	}
 	if fault != nil {
-		return unreadable(i, fault), nil
+		return u.counted(unreadable(i, fault))
 	}
 	content, large, err := readImage(from, u.maxImage)
 	switch {
 	case large != nil:
-		return unreadable(i, large), nil
+		return u.counted(unreadable(i, large))
 	case err != nil:
 		return i, err
+	case api.IsArchive(content):
+		return u.unpack(i, content)
 	}
 	i.Read = func() ([]byte, error) { return content, nil }
+	return u.counted(i)
+}
+
+// counted is an image that still may come.
+func (u *upload) counted(i api.Image) (api.Image, error) {
+	if u.count++; u.count > u.maxFiles {
+		return i, problem.New(problem.TooManyImages, fmt.Sprintf("the limit is %d", u.maxFiles))
+	}
 	return i, nil
+}
+
+// unpack begins with the images of an archive. What is said of the archive is
+// said of each of them.
+func (u *upload) unpack(of api.Image, content []byte) (api.Image, error) {
+	if of.ID != "" {
+		return u.counted(unreadable(of, problem.New(problem.MultipartInvalid, "an archive cannot have the id of an instance")))
+	}
+	images, err := api.Archive(content, u.maxImage)
+	if err != nil {
+		return u.counted(unreadable(of, err))
+	}
+	next, stop := iter.Pull(images)
+	u.stop = stop
+	u.unpacked = func() (api.Image, bool) {
+		image, ok := next()
+		image.Patient, image.Study, image.Series, image.Labels = of.Patient, of.Study, of.Series, of.Labels
+		return image, ok
+	}
+	return u.next()
+}
+
+// leave ends the work on an archive.
+func (u *upload) leave() {
+	if u.unpacked != nil {
+		u.stop()
+		u.unpacked, u.stop = nil, nil
+	}
 }
 
 // readImage reads an image of at most so many bytes. It tells an image that is

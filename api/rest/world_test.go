@@ -36,6 +36,7 @@ type world struct {
 	server  *rest.Server
 	service *api.Service
 	catalog *local.Catalog
+	dir     string // of the catalog
 	url     string
 	http    *http.Client
 	log     *journal
@@ -61,9 +62,9 @@ func (j *journal) String() string {
 	return j.text.String()
 }
 
-func newService(t testing.TB, o api.Options) (*api.Service, *local.Catalog) {
+func newService(t testing.TB, dir string, o api.Options) (*api.Service, *local.Catalog) {
 	t.Helper()
-	catalog, err := local.Open(t.TempDir(), local.Options{})
+	catalog, err := local.Open(dir, local.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,8 +89,8 @@ func newService(t testing.TB, o api.Options) (*api.Service, *local.Catalog) {
 
 func open(t testing.TB, a api.Options, o rest.Options) *world {
 	t.Helper()
-	w := &world{t: t, log: &journal{}, served: make(chan error, 1)}
-	w.service, w.catalog = newService(t, a)
+	w := &world{t: t, log: &journal{}, served: make(chan error, 1), dir: t.TempDir()}
+	w.service, w.catalog = newService(t, w.dir, a)
 	o.Logger = slog.New(slog.NewJSONHandler(w.log, nil))
 	w.server = rest.New(w.service, o)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

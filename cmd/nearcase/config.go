@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/caarlos0/env/v11"
 	"go.yaml.in/yaml/v3"
 
+	"nearcase/api"
+	"nearcase/embed"
 	"nearcase/store"
 )
 
@@ -23,11 +26,34 @@ type config struct {
 	Model       string      `yaml:"model" env:"MODEL"`
 	ONNXRuntime string      `yaml:"onnxruntime" env:"ONNXRUNTIME"`
 	Workers     int         `yaml:"workers" env:"WORKERS"`
+	Threads     int         `yaml:"threads" env:"THREADS"`
 	Batch       int         `yaml:"batch" env:"BATCH"`
+	Providers   []string    `yaml:"providers,flow" env:"PROVIDERS"`
+	Fallback    bool        `yaml:"provider_fallback" env:"PROVIDER_FALLBACK"`
+	Hub         hubConfig   `yaml:"hub" envPrefix:"HUB_"`
+	Frames      frames      `yaml:"frames" envPrefix:"FRAMES_"`
+	Privacy     privacy     `yaml:"privacy" envPrefix:"PRIVACY_"`
 	Votes       votesConfig `yaml:"votes" envPrefix:"VOTES_"`
 	Index       indexConfig `yaml:"index" envPrefix:"INDEX_"`
 	Limits      limits      `yaml:"limits" envPrefix:"LIMITS_"`
 	Log         logConfig   `yaml:"log" envPrefix:"LOG_"`
+}
+
+type hubConfig struct {
+	Endpoint string `yaml:"endpoint" env:"ENDPOINT"`
+	Token    string `yaml:"token" env:"TOKEN"`
+}
+
+type frames struct {
+	Which  string `yaml:"which" env:"WHICH"`
+	Sample int    `yaml:"sample" env:"SAMPLE"`
+}
+
+type privacy struct {
+	KeyFile   string   `yaml:"key_file" env:"KEY_FILE"`
+	Fields    []string `yaml:"fields" env:"FIELDS"`
+	Originals string   `yaml:"originals" env:"ORIGINALS"`
+	Names     bool     `yaml:"names" env:"NAMES"`
 }
 
 type votesConfig struct {
@@ -59,11 +85,15 @@ type logConfig struct {
 
 func defaults() config {
 	return config{
-		Data: "nearcase-data", Listen: "127.0.0.1:8417", Models: "models", Model: "scatter", Batch: 8,
-		Votes:  votesConfig{Neighbours: 20, Weighting: "softmax", Temperature: 0.07},
-		Index:  indexConfig{Engine: "auto"},
-		Limits: limits{ImageBytes: 256 << 20, ImagePixels: 100_000_000, RequestBytes: 1 << 30, RequestImages: 1000},
-		Log:    logConfig{Level: "info", Format: "text"},
+		Data: "nearcase-data", Listen: "127.0.0.1:8417", Models: "models", Model: "scatter",
+		Providers: []string{"cpu"},
+		Hub:       hubConfig{Endpoint: "https://huggingface.co"},
+		Frames:    frames{Which: api.All, Sample: 16},
+		Privacy:   privacy{Fields: slices.Clone(embed.DefaultFields), Originals: api.Deidentified},
+		Votes:     votesConfig{Neighbours: 20, Weighting: "softmax", Temperature: 0.07},
+		Index:     indexConfig{Engine: "auto"},
+		Limits:    limits{ImageBytes: 256 << 20, ImagePixels: 100_000_000, RequestBytes: 1 << 30, RequestImages: 1000},
+		Log:       logConfig{Level: "info", Format: "text"},
 	}
 }
 
@@ -98,7 +128,10 @@ func loadConfig(path string) (config, error) {
 
 // checkEnvironment refuses variables that look like settings and are none.
 func checkEnvironment(c *config) error {
-	known := map[string]bool{envPrefix + "CONFIG": true, envPrefix + "TESTDATA": true}
+	known := map[string]bool{}
+	for _, name := range []string{"CONFIG", "TESTDATA", "CHARLS", "OPENJPEG"} { // the last two are of embed/native
+		known[envPrefix+name] = true
+	}
 	fields, err := env.GetFieldParamsWithOptions(c, env.Options{Prefix: envPrefix})
 	for _, f := range fields {
 		known[f.Key] = true
@@ -126,8 +159,13 @@ func parseConfig(b []byte, c *config) error {
 func (c config) check() error {
 	return errors.Join(
 		within("workers", c.Workers, 0, 1024),
-		within("batch", c.Batch, 1, 256),
+		within("threads", c.Threads, 0, 1024),
+		within("batch", c.Batch, 0, 256),
 		within("votes.neighbours", c.Votes.Neighbours, 1, 10_000),
+		oneOf("frames.which", c.Frames.Which, api.All, api.Middle, api.Sample),
+		within("frames.sample", c.Frames.Sample, 1, 10_000),
+		oneOf("privacy.originals", c.Privacy.Originals, api.Deidentified, api.None, api.Received),
+		c.Privacy.check(),
 		oneOf("votes.weighting", c.Votes.Weighting, "softmax", "uniform"),
 		within("votes.temperature", c.Votes.Temperature, 1e-3, 100),
 		oneOf("index.engine", c.Index.Engine, "auto", "exact", "graph", "coder"),
@@ -143,6 +181,15 @@ func (c config) check() error {
 		oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error"),
 		oneOf("log.format", c.Log.Format, "text", "json"),
 	)
+}
+
+func (p privacy) check() error {
+	for _, field := range p.Fields {
+		if !embed.IsField(field) {
+			return fmt.Errorf("privacy.fields has %q, which is no DICOM keyword known here", field)
+		}
+	}
+	return nil
 }
 
 func within[T int | int64 | float64](key string, v, low, high T) error {

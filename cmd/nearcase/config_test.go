@@ -76,7 +76,7 @@ func TestConfigurationIsRefused(t *testing.T) {
 		{"an unknown key", "dta: x", "dta"},
 		{"an unknown nested key", "votes: {k: 3}", "field k not found"},
 		{"a wrong type", "batch: many", "many"},
-		{"a batch of none", "batch: 0", "batch is 0"},
+		{"a negative batch", "batch: -1", "batch is -1"},
 		{"an unknown engine", "index: {engine: magic}", `index.engine is "magic"`},
 		{"two documents", "batch: 4\n---\nbatch: 5", "more than one document"},
 		{"not a number", "votes: {temperature: .nan}", "votes.temperature"},
@@ -122,7 +122,7 @@ func FuzzConfig(f *testing.F) {
 	f.Add([]byte("votes: {temperature: .inf}"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		c := defaults()
-		if parseConfig(b, &c) == nil && c.check() == nil && (c.Batch < 1 || c.Votes.Neighbours < 1) {
+		if parseConfig(b, &c) == nil && c.check() == nil && (c.Batch < 0 || c.Votes.Neighbours < 1) {
 			t.Errorf("accepted %+v", c)
 		}
 	})

@@ -124,7 +124,7 @@ func answers(t *testing.T, data string) map[string][]api.TaskAnswer {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	service := newService(defaults(), l)
+	service := newService(models{config: defaults()}, l, api.Privacy{})
 	cases, err := l.List(t.Context(), "default", 0, 1000)
 	if err != nil {
 		t.Fatal(err)

@@ -14,15 +14,20 @@ import (
 // package (with its subpackages' tests) that may import a third-party module.
 var (
 	arrows = map[string][]string{
-		"cmd/nearcase":         {"api", "api/client", "api/rest", "cmd/nearcase/phantom", "embed", "embed/onnx", "embed/scatter", "probe", "probe/eval", "store", "store/local"},
+		"cmd/nearcase":         {"api", "api/client", "api/rest", "cmd/nearcase/phantom", "embed", "embed/hub", "embed/onnx", "embed/scatter", "embed/text", "probe", "probe/eval", "store", "store/local"},
 		"cmd/nearcase/phantom": {},
 		"api":                  {"embed", "probe", "probe/eval", "store"},
-		"api/apitest":          {"api", "embed"},
+		"api/apitest":          {"api", "embed", "embed/dicom/dataset"},
 		"api/rest":             {"api", "api/problem", "store"},
 		"api/client":           {"api", "api/problem", "store"},
 		"api/problem":          {"api", "embed", "probe", "probe/eval", "store"},
-		"embed":                {"embed/jpeg"},
+		"embed":                {"embed/dicom", "embed/dicom/dataset", "embed/jpeg"},
+		"embed/dicom":          {"embed/dicom/dataset", "embed/jpeg", "embed/native"},
+		"embed/dicom/dataset":  {},
+		"embed/hub":            {},
 		"embed/jpeg":           {},
+		"embed/native":         {},
+		"embed/text":           {},
 		"embed/onnx":           {},
 		"embed/onnx/onnxtest":  {"embed/onnx"},
 		"embed/onnx/setup":     {"embed/onnx"},
@@ -49,10 +54,12 @@ var (
 		"go.yaml.in/yaml/v3":                "cmd/nearcase embed",
 		"golang.org/x/image":                "embed",
 		"golang.org/x/sync":                 "api store/local",
-		"golang.org/x/sys":                  "index/simd",
+		"golang.org/x/sys":                  "embed embed/hub index/simd",
 		"golang.org/x/term":                 "cmd/nearcase",
+		"golang.org/x/text":                 "embed/dicom/dataset embed/text",
+		"github.com/rivo/uniseg":            "embed/text",
 		"gonum.org/v1/gonum":                "probe",
-		"google.golang.org/protobuf":        "embed/scatter",
+		"google.golang.org/protobuf":        "api/apitest embed/onnx embed/scatter",
 	}
 )
 

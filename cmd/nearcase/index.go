@@ -113,6 +113,7 @@ func printReindexed(w io.Writer, r store.Reindexed) {
 }
 
 type benchCommand struct {
+	Embed benchEmbed `cmd:"" help:"Measure how fast images become vectors, stage by stage."`
 	Index benchIndex `cmd:"" help:"Build each index engine from the vectors of a collection, and compare them."`
 }
 

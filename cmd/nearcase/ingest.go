@@ -13,7 +13,7 @@ import (
 )
 
 type ingestCommand struct {
-	Paths            []string `arg:"" help:"Images, folders (searched with their subfolders), or CSV files." type:"path"`
+	Paths            []string `arg:"" help:"Images, folders (searched with their subfolders), zip archives, or CSV files." type:"path"`
 	Collection       string   `short:"c" default:"default" help:"Collection to store into; made if there is none."`
 	Model            string   `help:"Model of a new collection (default: scatter, the built-in one)."`
 	Engine           string   `help:"Index engine of a new collection: auto, exact, graph or coder."`
@@ -33,7 +33,8 @@ Ingesting the same again stores nothing twice, so an ingest that was
 interrupted is simply repeated.
 
   nearcase ingest --collection cxr --model resnet18 cxr/labels.csv
-  nearcase ingest --collection skin photos/ more/lesion.png`
+  nearcase ingest --collection skin photos/ more/lesion.png
+  nearcase ingest --collection ct study.zip exported-dicom/`
 }
 
 // ingested is the summary of an ingest.
@@ -53,17 +54,27 @@ type line struct {
 	Error  string `json:"error,omitempty"`
 }
 
-func (i ingestCommand) Run(ctx context.Context, s *session) error {
+func (i ingestCommand) Run(ctx context.Context, s *session) (err error) {
 	c, err := s.configuration()
 	if err != nil {
 		return err
 	}
 	sources := make([]api.Source, len(i.Paths))
+	defer func() {
+		for _, source := range sources {
+			err = errors.Join(err, source.Close())
+		}
+	}()
 	for n, path := range i.Paths { // all of them before anything is stored
 		if sources[n], err = api.OpenSource(path, c.Limits.ImageBytes); err != nil {
 			return err
 		}
 	}
+	count := 0
+	for _, source := range sources {
+		count += source.Count
+	}
+	s.measures = count >= many
 	return s.with(orNew, func(o operations, c config) error {
 		if err := i.collection(ctx, o, c, sources); err != nil {
 			return err
@@ -71,6 +82,9 @@ func (i ingestCommand) Run(ctx context.Context, s *session) error {
 		return i.ingest(ctx, s, o, sources)
 	})
 }
+
+// many images are worth finding out first how the model runs fastest.
+const many = 1000
 
 // collection makes sure that the collection is there, is of the model asked
 // for, and knows the tasks.

@@ -33,7 +33,7 @@ type commands struct {
 	Label       labelCommand       `cmd:"" help:"Add, correct or remove labels of a stored image."`
 	Evaluate    evaluateCommand    `cmd:"" help:"Evaluate votes and probe in patient-grouped folds."`
 	Reindex     reindexCommand     `cmd:"" help:"Rebuild the index, perhaps with another engine, while the old one serves."`
-	Bench       benchCommand       `cmd:"" help:"Measure the index engines on a collection of yours."`
+	Bench       benchCommand       `cmd:"" help:"Measure models and index engines on images of yours."`
 	Collections collectionsCommand `cmd:"" help:"List, show, create or drop collections."`
 	Models      modelsCommand      `cmd:"" help:"List the models that can be used."`
 	Version     versionCommand     `cmd:"" help:"Print versions."`

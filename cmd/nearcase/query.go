@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"nearcase/api"
+	"nearcase/probe"
 )
 
 // queryFlags name what to ask about.
@@ -22,26 +24,58 @@ type queryFlags struct {
 	OnePerPatient bool    `help:"At most one case of each patient, the nearest."`
 	MinScore      float32 `help:"Leave out cases less similar than this (-1 to 1)."`
 	Exact         bool    `help:"Exact answer whatever the index."`
+
+	Where []string `help:"Only cases whose metadata say so; repeat it for several fields." placeholder:"FIELD=VALUE|VALUE" sep:"none"`
+	Level string   `enum:"instance,series,study" default:"instance" help:"Ask for instances, or for whole series or studies (instance, series, study)."`
+	Pool  string   `enum:"mean,max" default:"mean" help:"How the vectors of a series or study make one: mean or max."`
 }
 
 func (f queryFlags) query(c config) (api.Query, error) {
-	q := api.Query{Instance: f.Instance, K: f.K, Patient: f.Patient, Study: f.Study,
+	q := api.Query{Instance: f.Instance, K: f.K, Patient: f.Patient, Study: f.Study, Level: f.Level, Pool: f.Pool,
 		SamePatient: f.SamePatient, OnePerPatient: f.OnePerPatient, MinScore: f.MinScore, Exact: f.Exact}
-	if (f.Image == "") == (f.Instance == "") {
-		return q, errors.New("name one image, or one stored instance with --instance")
-	}
-	if f.Image == "" {
-		return q, nil
-	}
 	var err error
+	if q.Where, err = fieldsAndValues(f.Where); err != nil || f.Image == "" {
+		return q, err
+	}
 	if q.Image, err = api.ReadFile(f.Image, c.Limits.ImageBytes); err == nil && q.Image == nil {
 		q.Image = []byte{}
 	}
 	return q, err
 }
 
+// one refuses any number of questions but one.
+func one(q api.Query, alternatives string) error {
+	asked := 0
+	for _, given := range []bool{q.Image != nil, q.Instance != "", q.Text != ""} {
+		if given {
+			asked++
+		}
+	}
+	if asked != 1 {
+		return errors.New("name one image, or one stored instance with --instance" + alternatives)
+	}
+	return nil
+}
+
+// fieldsAndValues reads FIELD=VALUE|VALUE, several of which must all hold.
+func fieldsAndValues(texts []string) (map[string][]string, error) {
+	var where map[string][]string
+	for _, text := range texts {
+		field, values, ok := strings.Cut(text, "=")
+		if !ok || field == "" || where[field] != nil {
+			return nil, fmt.Errorf("--where %q: use FIELD=VALUE or FIELD=VALUE|VALUE, each field once", text)
+		}
+		if where == nil {
+			where = map[string][]string{}
+		}
+		where[field] = strings.Split(values, "|")
+	}
+	return where, nil
+}
+
 type similarCommand struct {
 	queryFlags
+	Text     string `help:"Ask by a text instead, of a model with a text tower." placeholder:"TEXT"`
 	Labelled string `help:"Only cases labelled for a task, or with one of some classes of it." placeholder:"TASK[=CLASS|CLASS]"`
 }
 
@@ -51,13 +85,20 @@ query's own image, study and patient are left out unless --same-patient is given
 
   nearcase similar --collection cxr image.png
   nearcase similar --collection cxr --instance 1.2.840.113619.2.5 -k 5
-  nearcase similar --collection cxr --labelled finding=pneumonia --one-per-patient image.png`
+  nearcase similar --collection cxr --labelled finding=pneumonia --one-per-patient image.png
+  nearcase similar --collection cxr --where Modality=CR|DX --where PatientSex=F study/image.dcm
+  nearcase similar --collection ct --level study --instance 1.2.840.113619.2.5
+  nearcase similar --collection derm --text "a photo of a melanoma"`
 }
 
 func (q similarCommand) Run(ctx context.Context, s *session) error {
 	return s.with(existing, func(o operations, c config) error {
 		query, err := q.query(c)
 		if err != nil {
+			return err
+		}
+		query.Text = q.Text
+		if err := one(query, ", or a text with --text"); err != nil {
 			return err
 		}
 		if query.Labelled, query.Classes, err = taskAndClasses(q.Labelled); err != nil {
@@ -68,17 +109,33 @@ func (q similarCommand) Run(ctx context.Context, s *session) error {
 			return err
 		}
 		return s.print(answer, func(w io.Writer) {
-			t := table(w, "SCORE", "CASE", "PATIENT", "LABELS", "ID")
-			for _, c := range answer.Cases {
-				t.row(fmt.Sprintf("%.4f", c.Score), c.Name, c.Patient, labelText(c.Labels), c.ID)
-			}
-			t.flush()
+			printCases(w, answer.Cases, query.Level)
 			if len(answer.Cases) == 0 {
 				fmt.Fprintln(w, none(query))
 			}
 			fmt.Fprintln(w, about(answer.Query, answer.Provenance))
 		})
 	})
+}
+
+func printCases(w io.Writer, cases []api.Case, level string) {
+	if level == "instance" {
+		t := table(w, "SCORE", "CASE", "PATIENT", "LABELS", "ID")
+		for _, c := range cases {
+			t.row(fmt.Sprintf("%.4f", c.Score), c.Name, c.Patient, labelText(c.Labels), c.ID)
+		}
+		t.flush()
+		return
+	}
+	t := table(w, "SCORE", "IMAGES", "PATIENT", "LABELS", "STUDY", "SERIES")
+	for _, c := range cases {
+		series := c.Series
+		if level == "study" {
+			series = ""
+		}
+		t.row(fmt.Sprintf("%.4f", c.Score), len(c.Instances), c.Patient, labelText(c.Labels), c.Study, series)
+	}
+	t.flush()
 }
 
 // taskAndClasses reads TASK or TASK=CLASS|CLASS; nothing is neither.
@@ -95,7 +152,8 @@ func taskAndClasses(text string) (task string, classes []string, err error) {
 
 type classifyCommand struct {
 	queryFlags
-	Task []string `short:"t" help:"Task to classify for (default: all that have labels)."`
+	Task   []string `short:"t" help:"Task to classify for (default: all that have labels)."`
+	Prompt []string `help:"Text for zero-shot scores, with {} for the class (default: the model's)." sep:"none"`
 }
 
 func (classifyCommand) Help() string {
@@ -113,7 +171,10 @@ func (q classifyCommand) Run(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
-		query.Tasks = q.Task
+		query.Tasks, query.Prompts = q.Task, q.Prompt
+		if err := one(query, ""); err != nil {
+			return err
+		}
 		answer, err := o.Classify(ctx, q.Collection, query)
 		if err != nil {
 			return err
@@ -128,24 +189,33 @@ const shown = 5
 func printClassification(w io.Writer, answer api.Classification) {
 	for _, a := range answer.Tasks {
 		fmt.Fprintf(w, "%s: %s\n", a.Task, verdict(a))
-		t := table(w, "  CLASS", "VOTES", "", "PROBE", "")
-		scores := map[string]float64{}
-		for _, p := range a.Probe.Scores {
-			scores[p.Class] = p.Score
-		}
-		for _, v := range a.Votes {
-			score, ok := scores[v.Class]
-			probe := []any{"-", ""}
-			if ok {
-				probe = []any{fmt.Sprintf("%6.3f", score), bar(score)}
-			}
-			t.row("  "+v.Class, fmt.Sprintf("%.3f", v.Share), bar(v.Share), probe[0], probe[1])
-		}
-		t.flush()
+		printScores(w, a)
 		printVoters(w, a)
 		fmt.Fprintln(w)
 	}
 	fmt.Fprintf(w, "%s; labels up to %d\n", about(answer.Query, answer.Provenance), answer.Watermark)
+}
+
+// printScores prints what votes, probe and texts say of each class.
+func printScores(w io.Writer, a api.TaskAnswer) {
+	heads, scored := []any{"  CLASS", "VOTES", "", "PROBE", ""}, [][]probe.Score{a.Probe.Scores}
+	if a.ZeroShot != nil {
+		heads, scored = append(heads, "ZERO-SHOT", ""), append(scored, a.ZeroShot.Scores)
+	}
+	t := table(w, heads...)
+	for _, v := range a.Votes {
+		row := []any{"  " + v.Class, fmt.Sprintf("%.3f", v.Share), bar(v.Share)}
+		for _, scores := range scored {
+			i := slices.IndexFunc(scores, func(s probe.Score) bool { return s.Class == v.Class })
+			if i < 0 {
+				row = append(row, "-", "")
+			} else {
+				row = append(row, fmt.Sprintf("%6.3f", scores[i].Score), bar(scores[i].Score))
+			}
+		}
+		t.row(row...)
+	}
+	t.flush()
 }
 
 func printVoters(w io.Writer, a api.TaskAnswer) {

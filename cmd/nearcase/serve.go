@@ -26,6 +26,7 @@ func (v serveCommand) Run(ctx context.Context, s *session) error {
 	if s.Server != "" {
 		return errors.New("serve works on a data directory, not on --server")
 	}
+	s.measures = true
 	c, err := s.configuration()
 	if err != nil {
 		return err

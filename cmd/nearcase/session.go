@@ -38,6 +38,7 @@ type globals struct {
 type session struct {
 	globals
 	stdout, stderr io.Writer
+	measures       bool // how models run fastest, as it will work for long
 }
 
 // operations are what both a data directory and a server can do.
@@ -98,7 +99,11 @@ func (s *session) openLocal(c config, a access) (*api.Service, func() error, err
 	if err != nil {
 		return nil, nil, err
 	}
-	service := newService(c, catalog)
+	p, err := c.privacy(context.Background(), catalog)
+	if err != nil {
+		return nil, nil, errors.Join(err, catalog.Close())
+	}
+	service := newService(models{config: c, measures: s.measures}, catalog, p)
 	return service, func() error { return errors.Join(service.Close(), catalog.Close()) }, nil
 }
 
@@ -111,10 +116,11 @@ func (s *session) openCatalog(c config, a access) (*local.Catalog, error) {
 	return catalog, err
 }
 
-func newService(c config, catalog store.Catalog) *api.Service {
-	m := models{config: c}
+func newService(m models, catalog store.Catalog, p api.Privacy) *api.Service {
+	c := m.config
 	return api.New(api.Options{
 		Catalog: catalog, OpenModel: m.open, Models: m.list,
+		Frames: api.Frames{Which: c.Frames.Which, Sample: c.Frames.Sample}, Privacy: p,
 		Limits:  embed.Limits{Bytes: c.Limits.ImageBytes, Pixels: c.Limits.ImagePixels},
 		Workers: c.Workers, Batch: c.Batch, Neighbours: c.Votes.Neighbours,
 		Weighting: probe.Weighting{Kind: c.Votes.Weighting, Temperature: c.Votes.Temperature},

@@ -4,7 +4,7 @@ import "encoding/binary"
 
 // colours returns what turns a frame's components into an image's, and whether
 // they are YCbCr, by libjpeg's rules: the markers of JFIF and Adobe decide, then
-// the component IDs.
+// the component IDs; a lossless stream without those markers is not YCbCr.
 func (t *tables) colours(f *frame) (convert func(dst []byte, rows [4][]byte), ycc bool) {
 	switch c := f.components; {
 	case len(c) == 1:
@@ -14,6 +14,8 @@ func (t *tables) colours(f *frame) (convert func(dst []byte, rows [4][]byte), yc
 	case len(c) == 4:
 		return inks, false
 	case t.jfif:
+	case t.adobe == adobeAbsent && f.lossless:
+		return interleave, false
 	case t.adobe == adobeNone, t.adobe == adobeAbsent && c[0].id == 'R' && c[1].id == 'G' && c[2].id == 'B':
 		return interleave, false
 	}

@@ -8,7 +8,9 @@ import (
 // frame is a frame header (T.81, B.2.2).
 type frame struct {
 	width, height int
+	precision     int // bits per sample
 	progressive   bool
+	lossless      bool
 	components    []component
 	across, down  int // the largest sampling factors
 	cols, rows    int // MCUs of a scan of all components
@@ -29,30 +31,40 @@ type component struct {
 	store   store      // in a progressive frame
 	plane   plane
 	scratch []byte // an upsampled row
+	wide    wide   // in a frame of 12 bits, in place of those
 }
 
-// parseFrame reads the frame header of marker m.
-func parseFrame(m byte, body []byte) (frame, error) {
-	if m > markSOF2 {
+// parseFrame reads the frame header of marker m. Unless all are asked for, only
+// the processes and precision of Decode are supported.
+func parseFrame(m byte, body []byte, all bool) (frame, error) {
+	if m > markSOF3 || m == markSOF3 && !all {
 		return frame{}, fmt.Errorf("%w: the process of frame %#02x", ErrUnsupported, m)
 	}
 	if len(body) < 6 || len(body) != 6+3*int(body[5]) {
 		return frame{}, fmt.Errorf("%w: a frame header of %d bytes", ErrFormat, len(body))
 	}
-	if body[0] != 8 {
-		return frame{}, fmt.Errorf("%w: a precision of %d bits", ErrUnsupported, body[0])
-	}
 	f := frame{
 		height: int(binary.BigEndian.Uint16(body[1:])), width: int(binary.BigEndian.Uint16(body[3:])),
-		progressive: m == markSOF2,
+		precision: int(body[0]), progressive: m == markSOF2, lossless: m == markSOF3,
+	}
+	if !f.precise(all) {
+		return frame{}, fmt.Errorf("%w: a precision of %d bits", ErrUnsupported, f.precision)
 	}
 	switch {
 	case f.width == 0:
 		return f, fmt.Errorf("%w: a width of 0 pixels", ErrFormat)
 	case f.height == 0:
-		return f, fmt.Errorf("%w: a height that its scan defines", ErrUnsupported)
+		return f, fmt.Errorf("%w: a height that its scan defines (DNL)", ErrUnsupported)
 	}
 	return f, f.parseComponents(body[6:])
+}
+
+// precise reports whether the frame's precision is one that is decoded.
+func (f *frame) precise(all bool) bool {
+	if f.lossless {
+		return f.precision >= 2 && f.precision <= 16
+	}
+	return f.precision == 8 || f.precision == 12 && all
 }
 
 func (f *frame) parseComponents(body []byte) error {
@@ -98,6 +110,9 @@ func (f *frame) measure() error {
 func (f *frame) check(limit int64, size int) error {
 	if int64(f.width)*int64(f.height) > limit {
 		return fmt.Errorf("%w: %d x %d pixels, the limit is %d pixels", ErrTooLarge, f.width, f.height, limit)
+	}
+	if f.lossless {
+		return f.checkLossless(size)
 	}
 	bits := int64(0)
 	for i := range f.components {

@@ -1,6 +1,7 @@
 // Package jpeg decodes JPEG images (ITU-T T.81) of 8 bits per sample: the
 // baseline, extended sequential and progressive processes with Huffman coding,
-// of one, three or four components with any sampling factors.
+// of one, three or four components with any sampling factors. DecodeSamples also
+// takes those of 12 bits and the lossless process of up to 16.
 //
 // A JPEG's bytes do not settle its pixels: T.81 leaves the rounding of the
 // inverse transform and the interpolation of subsampled colour to the decoder.
@@ -71,6 +72,7 @@ type decoder struct {
 	tables
 	frame frame
 	scans int
+	all   bool // it decodes what DecodeSamples does
 	output
 }
 
@@ -106,7 +108,7 @@ func (d *decoder) header() error {
 			return err
 		}
 		if isFrame(m) {
-			d.frame, err = parseFrame(m, body)
+			d.frame, err = parseFrame(m, body, d.all)
 			return err
 		}
 		if err := d.define(m, body); err != nil {
@@ -133,10 +135,16 @@ func (d *decoder) finish() error {
 			return fmt.Errorf("%w: it ends before component %d is complete", ErrFormat, i+1)
 		}
 	}
-	if d.frame.progressive {
-		d.transform()
+	switch {
+	case d.frame.lossless:
+	case d.frame.precision > 8:
+		d.emitWide()
+	default:
+		if d.frame.progressive {
+			d.transform()
+		}
+		d.emit(d.frame.height)
 	}
-	d.emit(d.frame.height)
 	return nil
 }
 

@@ -9,8 +9,13 @@ import (
 	"pgregory.net/rapid"
 )
 
-// plainInverse is the inverse transform of T.81, A.3.3, unrounded.
+// plainInverse is the inverse transform to 8 bits, unrounded.
 func plainInverse(at *[64]int32, x, y int) float64 {
+	return min(max(plainSum(at, x, y)+128, 0), 255)
+}
+
+// plainSum is the inverse transform of T.81, A.3.3.
+func plainSum(at *[64]int32, x, y int) float64 {
 	sum := 0.0
 	for v := range 8 {
 		for u := range 8 {
@@ -24,7 +29,7 @@ func plainInverse(at *[64]int32, x, y int) float64 {
 			sum += term * math.Cos(float64((2*x+1)*u)*math.Pi/16) * math.Cos(float64((2*y+1)*v)*math.Pi/16)
 		}
 	}
-	return min(max(sum+128, 0), 255)
+	return sum
 }
 
 // drawn draws a block with coefficients in the first places only.

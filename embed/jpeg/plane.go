@@ -41,9 +41,11 @@ func (f *frame) ready(row int) int {
 // output makes the rows of the image.
 type output struct {
 	pix     []byte
-	made    int // rows
+	values  []uint16 // in place of pix where precision or process need it
+	made    int      // rows
 	convert func(dst []byte, rows [4][]byte)
 	isYCC   bool // the image is RGB and stored as YCbCr
+	raw     bool // the image is as it is stored
 }
 
 // emit makes the rows up to end, if they are not made yet.

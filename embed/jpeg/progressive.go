@@ -321,15 +321,19 @@ func (c *component) transform(row int) {
 	var b block
 	out := c.plane.block(row, 0)
 	for col := range c.store.cols {
-		i := row*c.store.cols + col
-		in := &c.store.blocks[i]
-		b.at[0] = int32(in[0]) * c.quant[0]
-		for set := c.store.set[i]; set != 0; set &= set - 1 {
-			k := bits.TrailingZeros64(set)
-			place := zigzag[k&63] & 63
-			b.at[place] = int32(in[k&63]) * c.quant[k&63]
-			b.set |= 1 << place
-		}
+		c.load(&b, row*c.store.cols+col)
 		b.inverse(out[8*col:], c.plane.stride)
+	}
+}
+
+// load dequantises block i of the store into b, which is zero.
+func (c *component) load(b *block, i int) {
+	in := &c.store.blocks[i]
+	b.at[0] = int32(in[0]) * c.quant[0]
+	for set := c.store.set[i]; set != 0; set &= set - 1 {
+		k := bits.TrailingZeros64(set)
+		place := zigzag[k&63] & 63
+		b.at[place] = int32(in[k&63]) * c.quant[k&63]
+		b.set |= 1 << place
 	}
 }

@@ -61,6 +61,9 @@ func (s *scan) parse(d *decoder, body []byte) error {
 	}
 	s.from, s.to = int(body[2*n+1]), int(body[2*n+2])
 	s.high, s.low = int(body[2*n+3]>>4), int(body[2*n+3]&15)
+	if d.frame.lossless {
+		return s.parseLossless(&d.frame)
+	}
 	if err := s.measure(&d.frame); err != nil {
 		return err
 	}
@@ -88,6 +91,9 @@ func (s *scan) parseUnit(d *decoder, i int, id, tables byte) error {
 		return fmt.Errorf("%w: Huffman tables %#02x", ErrFormat, tables)
 	}
 	u.dc, u.ac = d.dc[tables>>4], d.ac[tables&15]
+	if d.frame.lossless {
+		return nil
+	}
 	return u.dequantise(d.quant[u.tq])
 }
 
@@ -140,7 +146,12 @@ func (s *scan) measure(f *frame) error {
 
 // begin readies the components for the scan; the first one makes their memory.
 func (d *decoder) begin(s *scan) error {
-	if d.pix == nil {
+	switch {
+	case d.frame.lossless || d.frame.precision > 8:
+		if d.values == nil {
+			d.allocateWide()
+		}
+	case d.pix == nil:
 		d.allocate(len(s.units) < len(d.frame.components))
 	}
 	s.left = s.interval
@@ -155,7 +166,9 @@ func (d *decoder) begin(s *scan) error {
 func (d *decoder) allocate(several bool) {
 	f := &d.frame
 	d.pix = make([]byte, len(f.components)*f.width*f.height)
-	d.convert, d.isYCC = d.colours(f)
+	if d.convert, d.isYCC = d.colours(f); d.raw {
+		d.convert, d.isYCC = stored(len(f.components)), false
+	}
 	for i := range f.components {
 		c := &f.components[i]
 		cols, rows := f.cols*c.h, f.rows*c.v
@@ -173,6 +186,10 @@ func (d *decoder) allocate(several bool) {
 func (s *scan) decode(d *decoder) error {
 	var err error
 	switch {
+	case d.frame.lossless:
+		err = s.lossless(d)
+	case !d.frame.progressive && d.frame.precision > 8:
+		err = s.sequentialWide()
 	case !d.frame.progressive:
 		err = s.sequential(d)
 	case s.from > 0:
@@ -230,8 +247,9 @@ func (s *scan) restart() error {
 
 // Damage within the entropy-coded data.
 var (
-	errCode  = fmt.Errorf("%w: no such Huffman code", ErrFormat)
-	errRun   = fmt.Errorf("%w: a run beyond its end", ErrFormat)
-	errShort = fmt.Errorf("%w: the data end within it", ErrFormat)
-	errValue = fmt.Errorf("%w: a coefficient out of range", ErrFormat)
+	errCode   = fmt.Errorf("%w: no such Huffman code", ErrFormat)
+	errRun    = fmt.Errorf("%w: a run beyond its end", ErrFormat)
+	errShort  = fmt.Errorf("%w: the data end within it", ErrFormat)
+	errSample = fmt.Errorf("%w: a sample out of range", ErrFormat)
+	errValue  = fmt.Errorf("%w: a coefficient out of range", ErrFormat)
 )

@@ -11,6 +11,7 @@ const (
 	markSOF0  = 0xc0 // baseline
 	markSOF1  = 0xc1 // extended sequential
 	markSOF2  = 0xc2 // progressive
+	markSOF3  = 0xc3 // lossless
 	markDHT   = 0xc4
 	markJPG   = 0xc8
 	markDAC   = 0xcc

@@ -55,7 +55,10 @@ func isGrey(row []byte) bool {
 	return true
 }
 
-func repeat(dst, src []byte, times int) {
+// sampled is what a sample is kept in.
+type sampled interface{ byte | uint16 }
+
+func repeat[T sampled](dst, src []T, times int) {
 	for i, v := range src {
 		for j := range times {
 			dst[i*times+j] = v
@@ -64,35 +67,35 @@ func repeat(dst, src []byte, times int) {
 }
 
 // blendDown adds round, 1 or 2, before it drops two bits.
-func blendDown(dst, near, far []byte, round int) {
+func blendDown[T sampled](dst, near, far []T, round int) {
 	dst, far = dst[:len(near)], far[:len(near)]
 	for i, v := range near {
-		dst[i] = byte((3*int(v) + int(far[i]) + round) >> 2)
+		dst[i] = T((3*int(v) + int(far[i]) + round) >> 2)
 	}
 }
 
-func blendAcross(dst, src []byte) {
+func blendAcross[T sampled](dst, src []T) {
 	a := uint32(src[0])
 	dst[0] = src[0]
 	for i := 1; i < len(src); i++ {
 		b := uint32(src[i])
 		o := dst[2*i-1 : 2*i+1 : 2*i+1]
-		o[0], o[1] = byte((3*a+b+2)>>2), byte((a+3*b+1)>>2)
+		o[0], o[1] = T((3*a+b+2)>>2), T((a+3*b+1)>>2)
 		a = b
 	}
-	dst[2*len(src)-1] = byte(a)
+	dst[2*len(src)-1] = T(a)
 }
 
 // blendBoth keeps four bits of fraction until the end.
-func blendBoth(dst, near, far []byte) {
+func blendBoth[T sampled](dst, near, far []T) {
 	far = far[:len(near)]
 	a := 3*uint32(near[0]) + uint32(far[0])
-	dst[0] = byte((4*a + 8) >> 4)
+	dst[0] = T((4*a + 8) >> 4)
 	for i := 1; i < len(near); i++ {
 		b := 3*uint32(near[i]) + uint32(far[i])
 		o := dst[2*i-1 : 2*i+1 : 2*i+1]
-		o[0], o[1] = byte((3*a+b+7)>>4), byte((a+3*b+8)>>4)
+		o[0], o[1] = T((3*a+b+7)>>4), T((a+3*b+8)>>4)
 		a = b
 	}
-	dst[2*len(near)-1] = byte((4*a + 7) >> 4)
+	dst[2*len(near)-1] = T((4*a + 7) >> 4)
 }

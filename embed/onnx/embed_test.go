@@ -10,6 +10,12 @@ import (
 	"nearcase/embed/onnx"
 )
 
+// The sessions are what a model runs.
+var (
+	_ embed.Network     = (*onnx.Session)(nil)
+	_ embed.TextNetwork = (*onnx.TextSession)(nil)
+)
+
 func (n network) manifest() embed.Manifest {
 	return embed.Manifest{
 		Name: strings.TrimSuffix(n.file, ".onnx"), Input: "input", Output: n.output, Dimension: n.dimension,

@@ -5,6 +5,8 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"testing"
 )
 
@@ -13,9 +15,14 @@ import (
 // oracle: Flatten and Identity return what they are given.
 
 const (
-	typeFloat = 1
-	typeUint8 = 2
-	typeInt64 = 7
+	typeFloat   = 1
+	typeUint8   = 2
+	typeInt32   = 6
+	typeInt64   = 7
+	typeString  = 8
+	typeFloat16 = 10
+	typeDouble  = 11
+	typeBfloat  = 16
 )
 
 // end is an input or output; a length of -1 is left open.
@@ -28,6 +35,7 @@ type end struct {
 type node struct {
 	operator        string
 	inputs, outputs []string
+	attributes      [][]byte // AttributeProtos in field 5
 }
 
 func varint(field int, v uint64) []byte {
@@ -61,7 +69,7 @@ func (e end) encode(field int) []byte {
 
 // encode is a NodeProto.
 func (n node) encode() []byte {
-	var parts [][]byte
+	parts := slices.Clone(n.attributes)
 	for _, name := range n.inputs {
 		parts = append(parts, text(1, name))
 	}
@@ -73,7 +81,12 @@ func (n node) encode() []byte {
 
 // graph is a ModelProto of opset 13. shapes are its int64 initialisers.
 func graph(nodes []node, inputs, outputs []end, shapes map[string][]int64) []byte {
-	var parts [][]byte
+	return with(nil, nodes, inputs, outputs, shapes)
+}
+
+// with is graph with constants, which are TensorProtos in field 5.
+func with(constants [][]byte, nodes []node, inputs, outputs []end, shapes map[string][]int64) []byte {
+	parts := slices.Clone(constants)
 	for _, n := range nodes {
 		parts = append(parts, n.encode())
 	}
@@ -95,9 +108,41 @@ func graph(nodes []node, inputs, outputs []end, shapes map[string][]int64) []byt
 	return append(model, message(7, parts...)...)
 }
 
+// tensor is a TensorProto with its data in place.
+func tensor(name string, values []float32, dims ...int) []byte {
+	var raw []byte
+	for _, v := range values {
+		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
+	}
+	return message(5, append(header(name, typeFloat, dims...), message(9, raw))...)
+}
+
+// outside is a TensorProto with its data in a file.
+func outside(name, location string, offset, length int, dims ...int) []byte {
+	entry := func(key, value string) []byte { return message(13, text(1, key), text(2, value)) }
+	parts := append(header(name, typeFloat, dims...), entry("location", location), varint(14, 1))
+	if length >= 0 {
+		parts = append(parts, entry("offset", strconv.Itoa(offset)), entry("length", strconv.Itoa(length)))
+	}
+	return message(5, parts...)
+}
+
+func header(name string, kind uint64, dims ...int) [][]byte {
+	parts := [][]byte{varint(2, kind), text(8, name)}
+	for _, d := range dims {
+		parts = append(parts, varint(1, uint64(d)))
+	}
+	return parts
+}
+
+// integer is an attribute of one integer.
+func integer(name string, v int) []byte {
+	return message(5, text(1, name), varint(3, uint64(v)), varint(20, 2))
+}
+
 // one is a graph of a single operator from "image" to "features".
 func one(operator string, image, features []int64) []byte {
-	return graph([]node{{operator, []string{"image"}, []string{"features"}}},
+	return graph([]node{{operator: operator, inputs: []string{"image"}, outputs: []string{"features"}}},
 		[]end{{"image", typeFloat, image}}, []end{{"features", typeFloat, features}}, nil)
 }
 

@@ -6,6 +6,9 @@
 //	session, err := onnx.OpenSession(graph, onnx.Options{Input: "image", Output: "features", Height: 224, Width: 224})
 //	output, shape, err := session.Run(ctx, batch, n)
 //
+// OpenFile is for graphs whose constants lie in other files, OpenText for those
+// that take texts. Inspect and Digest need no library.
+//
 // Every call is synchronous; the package starts no goroutine and writes
 // nothing to the standard streams.
 package onnx

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"pgregory.net/rapid"
@@ -53,15 +54,15 @@ func TestGraphsThatDoNotFitAreRefused(t *testing.T) {
 	image, features := []int64{-1, 3, 2, 3}, []int64{-1, 18}
 	flatten := one("Flatten", image, features)
 	typed := func(in, out uint64, operator string) []byte {
-		return graph([]node{{operator, []string{"image"}, []string{"features"}}},
+		return graph([]node{{operator: operator, inputs: []string{"image"}, outputs: []string{"features"}}},
 			[]end{{"image", in, image}}, []end{{"features", out, nil}}, nil)
 	}
 	reshape := func(shape ...int64) []byte {
-		return graph([]node{{"Reshape", []string{"image", "shape"}, []string{"features"}}},
+		return graph([]node{{operator: "Reshape", inputs: []string{"image", "shape"}, outputs: []string{"features"}}},
 			[]end{{"image", typeFloat, image}}, []end{{"features", typeFloat, slices.Repeat([]int64{-1}, len(shape))}},
 			map[string][]int64{"shape": shape})
 	}
-	two := graph([]node{{"Add", []string{"image", "tokens"}, []string{"features"}}},
+	two := graph([]node{{operator: "Add", inputs: []string{"image", "tokens"}, outputs: []string{"features"}}},
 		[]end{{"image", typeFloat, image}, {"tokens", typeFloat, image}}, []end{{"features", typeFloat, image}}, nil)
 
 	for name, c := range map[string]struct {
@@ -69,25 +70,29 @@ func TestGraphsThatDoNotFitAreRefused(t *testing.T) {
 		change func(*onnx.Options)
 		want   string
 	}{
-		"no bytes":                      {nil, nil, "Missing ONNX data"},
-		"garbage":                       {[]byte("this is no graph"), nil, "protobuf parsing failed"},
-		"a truncated graph":             {flatten[:len(flatten)/2], nil, "protobuf parsing failed"},
+		"no bytes":                      {nil, nil, "it is empty"},
+		"garbage":                       {[]byte("this is no graph"), nil, "not in the ONNX format"},
+		"a truncated graph":             {flatten[:len(flatten)/2], nil, "truncated"},
 		"an unknown operator":           {one("Frobnicate", image, features), nil, "Frobnicate"},
 		"a wrong input name":            {flatten, func(o *onnx.Options) { o.Input = "pixels" }, `no input "pixels", only "image"`},
 		"a wrong output name":           {flatten, func(o *onnx.Options) { o.Output = "view" }, `no output "view", only "features"`},
 		"an input beside the pictures":  {two, func(o *onnx.Options) { o.Input = "image" }, `inputs "image", "tokens"`},
 		"two inputs and no name":        {two, nil, `no input "", only "image", "tokens"`},
-		"an input of bytes":             {typed(typeUint8, typeUint8, "Identity"), nil, `input Tensor "image"`},
-		"an output of integers":         {typed(typeFloat, typeInt64, "Shape"), nil, `output Tensor "features"`},
+		"an input of integers":          {typed(typeInt64, typeFloat, "Identity"), nil, `input "image" is of type int64`},
+		"an output of bytes":            {typed(typeUint8, typeUint8, "Identity"), nil, `output "features" is of type uint8`},
+		"an output of strings":          {typed(typeFloat, typeString, "Identity"), nil, `output "features" is of type string`},
+		"an output of integers":         {typed(typeFloat, typeInt64, "Shape"), nil, `output "features" is of type int64`},
 		"a picture of another height":   {flatten, func(o *onnx.Options) { o.Height = 4 }, "does not take pictures of [3 4 3]"},
 		"a picture of another layout":   {flatten, func(o *onnx.Options) { o.Layout = onnx.NHWC }, "does not take pictures of [2 3 3]"},
 		"an input of three dimensions":  {one("Identity", []int64{-1, 3, 6}, []int64{-1, 3, 6}), nil, "does not take pictures"},
 		"a batch fixed to none":         {one("Flatten", []int64{0, 3, 2, 3}, []int64{0, 18}), nil, "fixed to a batch of 0"},
 		"a batch fixed beyond memory":   {one("Flatten", []int64{1 << 40, 3, 2, 3}, []int64{1 << 40, 18}), nil, "none or too many"},
 		"a dimension other than stated": {flatten, func(o *onnx.Options) { o.Dimension = 17 }, "dimension 17 is expected"},
-		"rows that are not pictures":    {one("Transpose", image, []int64{3, 2, 3, -1}), nil, "one row per picture"},
-		"a batch traced as one":         {reshape(1, -1), nil, "[1 36]"},
+		"rows that are not pictures":    {one("Transpose", image, []int64{3, 2, 3, -1}), nil, "one row for each"},
 		"a batch lost in a line":        {reshape(-1), nil, "[36]"},
+		"no height where it is open":    {one("Flatten", []int64{-1, 3, -1, -1}, features), func(o *onnx.Options) { o.Height, o.Width = 0, 0 }, "must be stated"},
+		"a batch beyond memory":         {flatten, func(o *onnx.Options) { o.Batch = 1 << 40 }, "a batch of 1099511627776"},
+		"an input beyond memory":        {one("Flatten", []int64{-1, 3, 1 << 30, 1 << 30}, features), nil, "does not take pictures"},
 		"no height":                     {flatten, func(o *onnx.Options) { o.Height = 0 }, "height 0"},
 		"negative channels":             {flatten, func(o *onnx.Options) { o.Channels = -1 }, "channels -1"},
 		"a picture beyond memory":       {flatten, func(o *onnx.Options) { o.Height, o.Width = 1<<28, 1<<28 }, "too large"},
@@ -120,6 +125,7 @@ func TestShapesThatFitAreAccepted(t *testing.T) {
 		"channels last":            {[]int64{-1, 2, 3, 3}, []int64{-1, 18}, "Flatten", onnx.Options{Height: 2, Width: 3, Layout: onnx.NHWC, Dimension: 18}, []int{5, 18}},
 		"one channel":              {[]int64{-1, 1, 2, 3}, []int64{-1, 6}, "Flatten", onnx.Options{Height: 2, Width: 3, Channels: 1}, []int{5, 6}},
 		"an answer with its grid":  {[]int64{-1, 3, 2, 3}, []int64{-1, 3, 2, 3}, "Identity", onnx.Options{Height: 2, Width: 3, Dimension: 3}, []int{5, 3, 2, 3}},
+		"a batch chosen":           {[]int64{-1, 3, 2, 3}, []int64{-1, 18}, "Flatten", onnx.Options{Height: 2, Width: 3, Batch: 2}, []int{5, 18}},
 		"more threads than needed": {[]int64{-1, 3, 2, 3}, []int64{-1, 18}, "Flatten", onnx.Options{Height: 2, Width: 3, Threads: 3}, []int{5, 18}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -330,4 +336,42 @@ func resident(t *testing.T) int {
 		t.Fatal(err)
 	}
 	return pages * os.Getpagesize()
+}
+
+// Calibration opens the graph for each number of threads, tries every batch and
+// sets options that open it again.
+func TestCalibrationMeasuresEveryWayToRun(t *testing.T) {
+	onnxtest.Require(t)
+	opened := 0
+	open := func(o onnx.Options) (*onnx.Session, error) {
+		opened++
+		return onnx.OpenSession(flat(), o)
+	}
+	o, trials, err := onnx.Calibrate(t.Context(), small(), 2, time.Millisecond, open)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if opened != 2 || len(trials) != 10 {
+		t.Errorf("Calibrate: opened %d sessions and made %d trials, want 2 and 10", opened, len(trials))
+	}
+	for _, trial := range trials {
+		if !(trial.PerSecond > 0) || trial.Threads*trial.Callers != 2 {
+			t.Errorf("trial %+v, want a rate and two processors used", trial)
+		}
+	}
+	s, err := open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Batch() != o.Batch {
+		t.Errorf("Batch() = %d, want the calibrated %d", s.Batch(), o.Batch)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, _, err := onnx.Calibrate(ended, small(), 2, time.Millisecond, open); !errors.Is(err, context.Canceled) {
+		t.Errorf("Calibrate with a context that has ended = %v, want its error", err)
+	}
 }

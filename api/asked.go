@@ -1,0 +1,110 @@
+package api
+
+import (
+	"context"
+	"fmt"
+
+	"nearcase/embed"
+	"nearcase/store"
+)
+
+// maxQueryFrames bounds how many images of one file are embedded to ask by it;
+// of more a sample answers for all.
+const maxQueryFrames = 16
+
+// resolveImage makes a question of an image file: by the mean of the frames
+// chosen if it has several. What a DICOM file says of its patient, study and
+// instance is left out of the answer like what the query names.
+func (s *Service) resolveImage(ctx context.Context, u *question, q Query) error {
+	known, err := s.known(ctx, u.collection.Name, digestOf(q.Image))
+	if err != nil {
+		return err
+	}
+	if len(known) == 0 { // before any pixel is looked at
+		if _, err := s.modelOf(u.collection); err != nil {
+			return err
+		}
+	}
+	o, err := s.open(u.collection, q.Image)
+	if err != nil {
+		return err
+	}
+	u.subject.Digest = o.digest
+	if u.exclude.Kin {
+		u.exclude.Patients = append(u.exclude.Patients, o.identity.Patient)
+		u.exclude.Studies = append(u.exclude.Studies, o.identity.Study)
+	}
+	u.exclude.Instances = append(u.exclude.Instances, o.instanceIDs()...)
+	vectors, fresh := [][]float32{}, []int{}
+	frames := o.frames
+	if len(frames) > maxQueryFrames {
+		frames = Frames{Which: Sample, Sample: maxQueryFrames}.of(o.Image.Frames())
+	}
+	for _, n := range frames {
+		number := n + 1
+		if o.Image.Frames() == 1 {
+			number = 0
+		}
+		if k, ok := known[number]; ok {
+			u.subject.Instance, u.subject.Stored = k.ID, true
+			vectors = append(vectors, k.vector)
+		} else {
+			fresh = append(fresh, n)
+		}
+	}
+	more, err := s.embedFrames(ctx, u.collection, o, fresh)
+	if err != nil {
+		return err
+	}
+	return u.ask(append(vectors, more...), q.Pool)
+}
+
+// ask makes the question's vector of those of the images asked about.
+func (u *question) ask(vectors [][]float32, pool string) error {
+	if len(vectors) == 1 {
+		u.vector = vectors[0]
+		return nil
+	}
+	v, ok := store.Pooled(vectors, pool)
+	if !ok {
+		return fmt.Errorf("%w: the vectors of its %d images cancel out", store.ErrVector, len(vectors))
+	}
+	u.vector = v
+	return nil
+}
+
+// embedFrames embeds frames of a file, together with those of other callers.
+func (s *Service) embedFrames(ctx context.Context, c store.Collection, o opened, frames []int) ([][]float32, error) {
+	if len(frames) == 0 {
+		return nil, nil
+	}
+	m, err := s.modelOf(c)
+	if err != nil {
+		return nil, err
+	}
+	tensor, err := s.preprocess(ctx, m.m.Manifest(), o, frames)
+	if err != nil {
+		return nil, err
+	}
+	return m.batcher.embed(ctx, tensor, len(frames))
+}
+
+// preprocess decodes frames in a turn to use the processor.
+func (s *Service) preprocess(ctx context.Context, m embed.Manifest, o opened, frames []int) ([]float32, error) {
+	if err := s.embedding(ctx); err != nil {
+		return nil, err
+	}
+	defer s.embedded()
+	length := m.InputLen()
+	tensor := make([]float32, len(frames)*length)
+	for i, n := range frames {
+		picture, err := o.Picture(n, m.View())
+		if err != nil {
+			return nil, err
+		}
+		if err := m.Preprocess(picture, tensor[i*length:(i+1)*length]); err != nil {
+			return nil, err
+		}
+	}
+	return tensor, nil
+}

@@ -1,0 +1,75 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"nearcase/api"
+)
+
+type benchEmbed struct {
+	Paths  []string `arg:"" help:"Images, folders, zip archives or CSV files." type:"path"`
+	Model  string   `help:"Model (default: that of the configuration)."`
+	Images int      `help:"Images to use at most." default:"500"`
+}
+
+func (benchEmbed) Help() string {
+	return `Reads, decodes, preprocesses and embeds images without storing them. Each stage is
+measured by itself in one thread; then the network alone, fed ready tensors by all
+workers, beside the whole way from files to vectors.
+
+  nearcase bench embed --model resnet18 cxr/
+  nearcase bench embed --images 2000 study.zip`
+}
+
+func (b benchEmbed) Run(ctx context.Context, s *session) (err error) {
+	if s.Server != "" {
+		return errors.New("bench works on this machine, not on --server")
+	}
+	if b.Images < 1 {
+		return fmt.Errorf("--images is %d, use 1 or more", b.Images)
+	}
+	s.measures = true
+	c, err := s.configuration()
+	if err != nil {
+		return err
+	}
+	var images []api.Image
+	for _, path := range b.Paths {
+		source, err := api.OpenSource(path, c.Limits.ImageBytes)
+		if err != nil {
+			return err
+		}
+		defer source.Close()
+		for image := range source.Images {
+			if len(images) < b.Images {
+				images = append(images, image)
+			}
+		}
+	}
+	service := newService(models{config: c, measures: s.measures}, nil, api.Privacy{})
+	defer func() { err = errors.Join(err, service.Close()) }()
+	r, err := service.BenchEmbed(ctx, cmp.Or(b.Model, c.Model), images, s.progress("embed"))
+	if err != nil {
+		return err
+	}
+	return s.print(r, func(w io.Writer) { printEmbedBench(w, r) })
+}
+
+func printEmbedBench(w io.Writer, r api.EmbedBench) {
+	fmt.Fprintf(w, "%s: %d images of %.1f MB in all, batches of %d, %d workers\n", r.Model, r.Images, float64(r.Bytes)/1e6, r.Batch, r.Workers)
+	t := table(w, "STAGE", "IMAGES/S", "EACH", "THREADS")
+	for _, stage := range r.Stages {
+		t.row(stage.Name, fmt.Sprintf("%.1f", stage.PerSecond), brief(stage.PerImage), 1)
+	}
+	t.row("network, all workers", fmt.Sprintf("%.1f", r.Network), "", r.Workers)
+	t.row("files to vectors", fmt.Sprintf("%.1f", r.Whole), "", r.Workers)
+	t.flush()
+	fmt.Fprintf(w, "Files become vectors at %.3f of the network's rate.\n", r.Ratio)
+	if r.Failed > 0 {
+		fmt.Fprintf(w, "%d images could not be embedded and are not counted.\n", r.Failed)
+	}
+}
