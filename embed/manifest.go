@@ -74,6 +74,9 @@ type Manifest struct {
 	// from 0 to 100, rising; default 0.5 and 99.5.
 	Levels      string      `yaml:"levels,omitempty" json:"levels,omitempty"`
 	Percentiles Percentiles `yaml:"percentiles,omitempty,flow" json:"percentiles,omitzero"`
+	// Window is which of a DICOM file's several windows is taken, from 0 on; a file
+	// that has fewer shows its first.
+	Window int `yaml:"window,omitempty" json:"window,omitempty"`
 
 	Scale    float64    `yaml:"scale,omitempty" json:"scale,omitempty"`       // default 1/255
 	Mean     [3]float64 `yaml:"mean,flow" json:"mean"`                        // after Scale, in the order of Channels
@@ -119,6 +122,7 @@ const (
 	maxDimension = 1 << 16
 	maxSize      = 2048
 	maxSkip      = 1 << 10
+	maxWindow    = 99
 	maxScale     = 1e6
 	minStd       = 1e-6
 )
@@ -249,6 +253,8 @@ func (m Manifest) validateValues(f *faults) {
 
 func (m Manifest) validateLevels(f *faults) {
 	f.oneOf("levels", m.Levels, LevelsWindow, LevelsFull, LevelsPercentile, LevelsClip)
+	f.within("window", m.Window, 0, maxWindow)
+	f.check(m.Window == 0 || m.Levels == LevelsWindow, "window: %d without levels %s", m.Window, LevelsWindow)
 	p := m.Percentiles
 	if m.Levels == LevelsPercentile {
 		f.check(0 <= p[0] && p[0] < p[1] && p[1] <= 100, "percentiles: %v are not two rising numbers from 0 to 100", p)
@@ -269,7 +275,7 @@ func (m Manifest) matches(digest string) error {
 // View says how images of more than 8 bits are looked at for this model.
 func (m Manifest) View() View {
 	m = m.withDefaults()
-	return View{Levels: m.Levels, Low: m.Percentiles[0], High: m.Percentiles[1]}
+	return View{Levels: m.Levels, Window: m.Window, Low: m.Percentiles[0], High: m.Percentiles[1]}
 }
 
 // faults collects what is wrong, field by field. A comparison with NaN is

@@ -93,6 +93,8 @@ func TestBadManifestsNameTheField(t *testing.T) {
 		{"licence: MIT", "fill: [0, 256, 0]", "fill[1]: 256 is not between 0 and 255"},
 		{"licence: MIT", "fill: [0, 0]", "want 3 elements"},
 		{"licence: MIT", "levels: auto", `levels: "auto" is none of window, full, percentile, clip`},
+		{"licence: MIT", "window: -1", "window: -1 is not between"},
+		{"licence: MIT", "levels: full\nwindow: 1", "window: 1 without levels window"},
 		{"licence: MIT", "percentiles: [1, 99]", "percentiles: [1 99] without levels percentile"},
 		{"licence: MIT", "levels: percentile\npercentiles: [99, 1]", "percentiles: [99 1] are not"},
 		{"licence: MIT", "levels: percentile\npercentiles: [.nan, 1]", "percentiles: [NaN 1] are not"},

@@ -79,6 +79,9 @@ func (m Manifest) fingerprintRest(w io.Writer) {
 	if !m.Fill.IsZero() {
 		fmt.Fprintf(w, "fill=%d\n", m.Fill)
 	}
+	if m.Window != 0 {
+		fmt.Fprintf(w, "window=%d\n", m.Window)
+	}
 	if m.Levels != LevelsWindow {
 		fmt.Fprintf(w, "levels=%q %x\n", m.Levels, m.Percentiles)
 	}

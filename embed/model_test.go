@@ -193,6 +193,7 @@ func TestFingerprintChangesExactlyWithTheVector(t *testing.T) {
 		"channels": func(m *Manifest) { m.Channels = BGR }, "layout": func(m *Manifest) { m.Layout = NHWC },
 		"pooling": func(m *Manifest) { m.Pooling = PoolCLS },
 		"offset":  func(m *Manifest) { m.CropOffset = Floor }, "fill": func(m *Manifest) { m.Fill[1] = 1 },
+		"window": func(m *Manifest) { m.Window = 1 },
 		"levels": func(m *Manifest) { m.Levels = LevelsFull }, "percentile": func(m *Manifest) { m.Levels = LevelsPercentile },
 		"percentiles": func(m *Manifest) { m.Levels, m.Percentiles = LevelsPercentile, Percentiles{1, 99} },
 		"tokens":      func(m *Manifest) { m.Pooling = PoolTokens }, "skip": func(m *Manifest) { m.Pooling, m.Skip = PoolTokens, 1 },

@@ -113,6 +113,9 @@ type modality struct {
 	slope, intercept float64
 }
 
+// isIdentity reports whether values stay as they are.
+func (m modality) isIdentity() bool { return m.table == nil && m.slope == 1 && m.intercept == 0 }
+
 // parseModality reads the modality LUT of a frame whose stored values are
 // signed or not. Without one, values stay as they are.
 func parseModality(s *dataset.Set, signed bool) (modality, error) {

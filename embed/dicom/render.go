@@ -7,7 +7,7 @@ import (
 
 // How grey levels are chosen.
 const (
-	Window     = "window"     // the file's VOI LUT or window; Full where it has none
+	Window     = "window"     // the file's VOI LUT or window; see View where it has none
 	Full       = "full"       // from the least to the greatest value present
 	Percentile = "percentile" // from one percentile of the values present to another
 )
@@ -20,7 +20,10 @@ const (
 // View is how a monochrome frame's values become grey levels. The zero value is
 // the file's first VOI LUT or window. Colours are rendered as they are.
 type View struct {
-	Levels string // Window, Full or Percentile; "" is Window
+	// Levels is Window, Full or Percentile; "" is Window. Without a window, values
+	// of up to 8 bits that no modality LUT changes are grey levels as they are,
+	// like a plain image's, and others are shown in Full.
+	Levels string
 	// Window is which of several, 0-based: VOI LUTs come first, then windows. A
 	// file with fewer is rendered with its first.
 	Window int
@@ -142,6 +145,9 @@ func (f *File) levels(s *Stored, m modality, pad padding, frame int, v View) (tr
 		voi, err := voiOf(f.macro(frame, tagFrameVOI), v.Window, m.negative(s.Bits, s.Signed))
 		if voi != nil || err != nil {
 			return voi, err
+		}
+		if s.Bits <= 8 && !s.Signed && m.isIdentity() {
+			return between(0, float64(int(1)<<s.Bits-1)), nil
 		}
 		v.Levels = Full
 	}

@@ -278,3 +278,26 @@ func TestFramesMayBeRenderedAtOnce(t *testing.T) {
 	}
 	wait.Wait()
 }
+
+// An image of 8 bits without a window, as ultrasound and scanners write them,
+// looks like the same picture in a plain file, and not like a stretched one.
+func TestEightBitsWithoutAWindowStayAsTheyAre(t *testing.T) {
+	values := []byte{10, 20, 100, 200}
+	for _, c := range []struct {
+		name  string
+		view  View
+		extra []dataset.Element
+		want  []int
+	}{
+		{"by window", View{}, nil, []int{10, 20, 100, 200}},
+		{"by window, MONOCHROME1", View{}, []dataset.Element{cs(tagPhotometric, monochrome1)}, []int{245, 235, 155, 55}},
+		{"full", View{Levels: Full}, nil, []int{0, 13, 121, 255}},
+		{"by window, rescaled", View{}, []dataset.Element{ds(tagSlope, "2")}, []int{0, 13, 121, 255}},
+	} {
+		elements := append(module(1, 4, bits(8, 8, 7, 0)...), dataset.Element{Tag: tagPixels, VR: "OB", Value: values})
+		f := open(t, encode(t, explicitLittle, append(elements, c.extra...)...))
+		if got := levelsOf(t, f, 0, c.view); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}

@@ -324,6 +324,8 @@ def grey(ds, frame, v, levels, order):
     v = v[..., 0]
     pad, x = padding(ds, v), modality(ds, frame, v, order)
     y = voi(ds, frame, x, order) if levels == "window" else None
+    if y is None and levels == "window" and ds.BitsStored <= 8 and not ds.PixelRepresentation and np.array_equal(x, v):
+        y = between(x, 0, 2 ** ds.BitsStored - 1)
     if y is None:
         seen = np.sort(x[~pad])
         if not len(seen):
