@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,7 +26,8 @@ type EmbedBench struct {
 	Stages []Stage `json:"stages"`
 	// Network is the rate of the network alone, fed ready tensors by Workers
 	// callers, and Whole that of reading, decoding, preprocessing and embedding by
-	// as many. Ratio is Whole to Network.
+	// as many. Both are medians of rounds by turns, and so is Ratio, of Whole to
+	// Network.
 	Network float64 `json:"network"`
 	Whole   float64 `json:"whole"`
 	Ratio   float64 `json:"ratio"`
@@ -50,14 +52,30 @@ func (s *Service) BenchEmbed(ctx context.Context, model string, images []Image, 
 	}
 	b := embedBench{s: s, m: m.m, images: images, size: s.batchOf(m.m), progress: progress}
 	b.answer = EmbedBench{Model: model, Dimension: m.m.Dimension(), Workers: s.Workers, Batch: b.size}
-	for _, stage := range []func(context.Context) error{b.alone, b.network, b.whole} {
-		if err := stage(ctx); err != nil {
+	if err := b.alone(ctx); err != nil {
+		return EmbedBench{}, err
+	}
+	var networks, wholes, ratios []float64
+	for range benchRounds {
+		network, err := b.network(ctx)
+		if err != nil {
 			return EmbedBench{}, err
 		}
+		whole, err := b.whole(ctx)
+		if err != nil {
+			return EmbedBench{}, err
+		}
+		networks, wholes, ratios = append(networks, network), append(wholes, whole), append(ratios, whole/network)
 	}
-	b.answer.Ratio = b.answer.Whole / b.answer.Network
+	b.answer.Network, b.answer.Whole, b.answer.Ratio = middle(networks), middle(wholes), middle(ratios)
 	return b.answer, nil
 }
+
+// benchRounds is how often the network and the whole way are measured by turns.
+const benchRounds = 3
+
+// middle returns the median of an odd number of values.
+func middle(values []float64) float64 { return slices.Sorted(slices.Values(values))[len(values)/2] }
 
 type embedBench struct {
 	s        *Service
@@ -70,10 +88,10 @@ type embedBench struct {
 	answer   EmbedBench
 }
 
-// tell counts an image of one of the three rounds.
+// tell counts an image of one of the rounds.
 func (b *embedBench) tell() {
 	if n := b.done.Add(1); b.progress != nil {
-		b.progress(int(n), 3*len(b.images))
+		b.progress(int(n), (1+2*benchRounds)*len(b.images))
 	}
 }
 
@@ -157,10 +175,10 @@ func (b *embedBench) each(ctx context.Context, work func(images []Image) error) 
 	return float64(b.answer.Images) / time.Since(started).Seconds(), errors.Join(append(errs, ctx.Err())...)
 }
 
-func (b *embedBench) network(ctx context.Context) (err error) {
+func (b *embedBench) network(ctx context.Context) (float64, error) {
 	length := b.m.Manifest().InputLen()
 	n := len(b.tensor) / length
-	b.answer.Network, err = b.each(ctx, func(images []Image) error {
+	return b.each(ctx, func(images []Image) error {
 		for range images {
 			b.tell()
 		}
@@ -168,12 +186,11 @@ func (b *embedBench) network(ctx context.Context) (err error) {
 		_, err := b.m.Embed(ctx, b.tensor[:n*length], n)
 		return err
 	})
-	return err
 }
 
-func (b *embedBench) whole(ctx context.Context) (err error) {
+func (b *embedBench) whole(ctx context.Context) (float64, error) {
 	length := b.m.Manifest().InputLen()
-	b.answer.Whole, err = b.each(ctx, func(images []Image) error {
+	return b.each(ctx, func(images []Image) error {
 		tensor, n := make([]float32, len(images)*length), 0
 		for _, im := range images {
 			b.tell()
@@ -187,5 +204,4 @@ func (b *embedBench) whole(ctx context.Context) (err error) {
 		_, err := b.m.Embed(ctx, tensor[:n*length], n)
 		return err
 	})
-	return err
 }

@@ -105,6 +105,20 @@ func New(o Options) *Service {
 	}
 }
 
+// Warm opens the models of all collections, so that nobody waits for that later.
+// The error tells of all that cannot be opened.
+func (s *Service) Warm(ctx context.Context) error {
+	collections, err := s.Catalog.Collections(ctx)
+	for _, c := range collections {
+		if ctx.Err() != nil {
+			break
+		}
+		_, unusable := s.modelOf(c)
+		err = errors.Join(err, unusable)
+	}
+	return err
+}
+
 // Close releases the models. No other call may be running.
 func (s *Service) Close() error {
 	s.background.Wait()

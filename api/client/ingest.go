@@ -93,9 +93,13 @@ func (i *ingestion) draw(ctx context.Context, images iter.Seq[api.Image]) {
 	}
 }
 
-// add reads an image into a batch. One that cannot be read is not sent.
+// add reads an image into a batch. One that cannot be read is not sent, and
+// neither is an archive, for whose images the server would answer one by one.
 func (i *ingestion) add(b *batch, index int, image api.Image) {
 	content, err := image.Read()
+	if err == nil && api.IsArchive(content) {
+		err = problem.New("image_unknown", "a zip archive")
+	}
 	if err == nil {
 		i.identify(&image, content)
 		err = b.form.image(image, content)

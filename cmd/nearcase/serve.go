@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"sync"
 
 	"nearcase/api"
 	"nearcase/api/rest"
@@ -55,6 +56,13 @@ func serve(ctx context.Context, c config, service *api.Service, stderr io.Writer
 	server := rest.New(service, rest.Options{
 		MaxBody: c.Limits.RequestBytes, MaxImageBytes: c.Limits.ImageBytes, MaxFiles: c.Limits.RequestImages,
 		Logger: logger, Version: currentVersions(),
+	})
+	var warming sync.WaitGroup
+	defer warming.Wait()
+	warming.Go(func() {
+		if err := service.Warm(ctx); err != nil {
+			logger.Warn("a model cannot be used", "error", err)
+		}
 	})
 	url := "http://" + listener.Addr().String()
 	logger.Info("listening", "url", url, "data", c.Data)

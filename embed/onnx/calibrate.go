@@ -67,23 +67,31 @@ func tryThreads(ctx context.Context, o Options, threads, callers int, each time.
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
+	best := 0.0
 	for _, size := range s.sizes() {
-		trials = append(trials, Trial{Threads: threads, Callers: callers, Batch: size})
-	}
-	for range rounds {
-		for i := range trials {
-			rate, err := s.rate(ctx, trials[i].Batch, callers, each/rounds)
+		if best > 0 && float64(size*callers)/best > patience.Seconds() {
+			break
+		}
+		t := Trial{Threads: threads, Callers: callers, Batch: size}
+		for range rounds {
+			rate, err := s.rate(ctx, size, callers, each/rounds)
 			if err != nil {
 				return nil, err
 			}
-			trials[i].PerSecond = max(trials[i].PerSecond, rate)
+			t.PerSecond = max(t.PerSecond, rate)
 		}
+		best = max(best, t.PerSecond)
+		trials = append(trials, t)
 	}
 	return trials, nil
 }
 
-// rounds is how often everything is tried in turn. The best of them counts: other
-// work of the machine only ever slows a trial down.
+// patience is how long one run may take for its batch to be tried: longer ones
+// would keep a lone caller waiting, and calibration too.
+const patience = 250 * time.Millisecond
+
+// rounds is how often everything is tried. The best time counts: other work of the
+// machine only ever slows a trial down.
 const rounds = 3
 
 // sizes returns the batches that the graph takes.
@@ -95,7 +103,7 @@ func (s *Session) sizes() []int {
 }
 
 // rate is the pictures a second that callers get who each run batches one after
-// the other, at least two of them and the first not counted.
+// the other, at least two and the first not counted.
 func (s *Session) rate(ctx context.Context, size, callers int, each time.Duration) (float64, error) {
 	var group sync.WaitGroup
 	rates, errs := make([]float64, callers), make([]error, callers)
