@@ -75,7 +75,7 @@ func archive(r io.ReaderAt, size, maxBytes int64) (Source, error) {
 	s := Source{Count: len(images)}
 	s.Images = func(yield func(Image) bool) {
 		for _, f := range images {
-			if !yield(Image{Name: f.Name, Read: func() ([]byte, error) { return readEntry(f, maxBytes) }}) {
+			if !yield(Image{Name: entryName(f), Read: func() ([]byte, error) { return readEntry(f, maxBytes) }}) {
 				return
 			}
 		}
@@ -101,6 +101,10 @@ func isImageEntry(f *zip.File) bool {
 	head, _ := io.ReadAll(io.LimitReader(r, headBytes))
 	return embed.MediaType(head) != ""
 }
+
+// entryName is what an entry is called: old archives say it in code page 437,
+// of which the letters that are not ASCII are replaced.
+func entryName(f *zip.File) string { return strings.ToValidUTF8(f.Name, "\uFFFD") }
 
 func readEntry(f *zip.File, maxBytes int64) ([]byte, error) {
 	r, err := f.Open()

@@ -34,18 +34,16 @@ func (s *Service) resolveImage(ctx context.Context, u *question, q Query) error 
 		u.exclude.Patients = append(u.exclude.Patients, o.identity.Patient)
 		u.exclude.Studies = append(u.exclude.Studies, o.identity.Study)
 	}
-	u.exclude.Instances = append(u.exclude.Instances, o.instanceIDs()...)
+	if o.identity.Instance != "" {
+		u.exclude.Instances = append(u.exclude.Instances, o.identity.Instance)
+	}
 	vectors, fresh := [][]float32{}, []int{}
 	frames := o.frames
 	if len(frames) > maxQueryFrames {
 		frames = Frames{Which: Sample, Sample: maxQueryFrames}.of(o.Image.Frames())
 	}
 	for _, n := range frames {
-		number := n + 1
-		if o.Image.Frames() == 1 {
-			number = 0
-		}
-		if k, ok := known[number]; ok {
+		if k, ok := known[o.number(n)]; ok {
 			u.subject.Instance, u.subject.Stored = k.ID, true
 			vectors = append(vectors, k.vector)
 		} else {

@@ -17,14 +17,16 @@ import (
 type EmbedBench struct {
 	Model     string `json:"model"`
 	Dimension int    `json:"dimension"`
-	Images    int    `json:"images"`
-	Bytes     int64  `json:"bytes"`
-	Failed    int    `json:"failed,omitempty"`
-	Workers   int    `json:"workers"`
-	Batch     int    `json:"batch"`
+	// Images that could be embedded, with their Bytes; Failed are others, which no
+	// rate knows of.
+	Images  int   `json:"images"`
+	Bytes   int64 `json:"bytes"`
+	Failed  int   `json:"failed,omitempty"`
+	Workers int   `json:"workers"`
+	Batch   int   `json:"batch"`
 	// Stages are the parts of the work, each by itself in one goroutine.
 	Stages []Stage `json:"stages"`
-	// Network is the rate of the network alone, fed ready tensors by Workers
+	// Network is the rate of the network alone, fed ready full batches by Workers
 	// callers, and Whole that of reading, decoding, preprocessing and embedding by
 	// as many. Both are medians of rounds by turns, and so is Ratio, of Whole to
 	// Network.
@@ -50,24 +52,14 @@ func (s *Service) BenchEmbed(ctx context.Context, model string, images []Image, 
 	if err != nil {
 		return EmbedBench{}, err
 	}
-	b := embedBench{s: s, m: m.m, images: images, size: s.batchOf(m.m), progress: progress}
+	b := embedBench{s: s, m: m.m, images: images, size: s.batchOf(m.m), length: m.m.Manifest().InputLen(), progress: progress}
 	b.answer = EmbedBench{Model: model, Dimension: m.m.Dimension(), Workers: s.Workers, Batch: b.size}
 	if err := b.alone(ctx); err != nil {
 		return EmbedBench{}, err
 	}
-	var networks, wholes, ratios []float64
-	for range benchRounds {
-		network, err := b.network(ctx)
-		if err != nil {
-			return EmbedBench{}, err
-		}
-		whole, err := b.whole(ctx)
-		if err != nil {
-			return EmbedBench{}, err
-		}
-		networks, wholes, ratios = append(networks, network), append(wholes, whole), append(ratios, whole/network)
+	if err := b.together(ctx); err != nil {
+		return EmbedBench{}, err
 	}
-	b.answer.Network, b.answer.Whole, b.answer.Ratio = middle(networks), middle(wholes), middle(ratios)
 	return b.answer, nil
 }
 
@@ -81,64 +73,113 @@ type embedBench struct {
 	s        *Service
 	m        *embed.Model
 	images   []Image
-	size     int // of a batch
+	good     []Image // those that can be embedded, which alone finds out
+	size     int     // of a batch
+	length   int     // of an image's tensor
 	progress func(done, total int)
 	done     atomic.Int64
-	tensor   []float32 // a batch of images
+	tensor   []float32 // the first batch, full
 	answer   EmbedBench
+	// How long each stage took for the good images.
+	read, decoded, prepared, ran time.Duration
 }
 
-// tell counts an image of one of the rounds.
-func (b *embedBench) tell() {
-	if n := b.done.Add(1); b.progress != nil {
-		b.progress(int(n), (1+2*benchRounds)*len(b.images))
+// tell counts an image of n rounds.
+func (b *embedBench) tell(n int64) {
+	if done := b.done.Add(n); b.progress != nil {
+		b.progress(int(done), (1+2*benchRounds)*len(b.images))
 	}
 }
 
 // alone measures each stage by itself.
 func (b *embedBench) alone(ctx context.Context) error {
-	var read, decode, prepare, run time.Duration
-	length := b.m.Manifest().InputLen()
-	tensor := make([]float32, 0, b.size*length)
-	for i, im := range b.images {
+	tensor := make([]float32, 0, b.size*b.length)
+	for _, im := range b.images {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		t0 := time.Now()
-		data, err := im.Read()
-		t1 := time.Now()
-		picture, err := b.decode(data, err)
-		t2 := time.Now()
-		if err == nil {
-			at := len(tensor)
-			tensor = tensor[:at+length]
-			err = b.m.Manifest().Preprocess(picture, tensor[at:])
-		}
-		if b.tell(); err != nil {
-			b.answer.Failed++
-			continue
-		}
-		read, decode, prepare = read+t1.Sub(t0), decode+t2.Sub(t1), prepare+time.Since(t2)
-		b.answer.Images, b.answer.Bytes = b.answer.Images+1, b.answer.Bytes+int64(len(data))
-		if len(tensor) == cap(tensor) || i == len(b.images)-1 {
-			t3 := time.Now()
-			if _, err := b.m.Embed(ctx, tensor, len(tensor)/length); err != nil {
+		if tensor = b.add(im, tensor); len(tensor) == cap(tensor) {
+			if err := b.run(ctx, tensor); err != nil {
 				return err
 			}
-			run += time.Since(t3)
-			b.tensor, tensor = tensor, make([]float32, 0, b.size*length)
+			tensor = tensor[:0]
 		}
 	}
-	n := b.answer.Images
-	if n == 0 || b.tensor == nil {
+	if err := b.run(ctx, tensor); err != nil {
+		return err
+	}
+	if len(b.good) == 0 {
 		return fmt.Errorf("%w: %d tried", ErrNoImages, len(b.images))
 	}
+	b.stages()
+	return nil
+}
+
+// add reads, decodes and preprocesses an image to the end of tensor, which it
+// returns. One that cannot be embedded is counted and takes no part in any rate.
+func (b *embedBench) add(im Image, tensor []float32) []float32 {
+	t0, at := time.Now(), len(tensor)
+	data, err := im.Read()
+	t1 := time.Now()
+	picture, err := b.decode(data, err)
+	t2 := time.Now()
+	if err == nil {
+		tensor = tensor[:at+b.length]
+		err = b.m.Manifest().Preprocess(picture, tensor[at:])
+	}
+	if err != nil {
+		b.answer.Failed++
+		b.tell(1 + 2*benchRounds)
+		return tensor[:at]
+	}
+	b.read, b.decoded, b.prepared = b.read+t1.Sub(t0), b.decoded+t2.Sub(t1), b.prepared+time.Since(t2)
+	b.good, b.answer.Bytes = append(b.good, im), b.answer.Bytes+int64(len(data))
+	b.tell(1)
+	return tensor
+}
+
+// run embeds the images of a tensor. The first is kept, its images repeated until
+// it is full.
+func (b *embedBench) run(ctx context.Context, tensor []float32) error {
+	if len(tensor) == 0 {
+		return nil
+	}
+	for room := b.size * b.length; len(b.tensor) < room; {
+		b.tensor = append(b.tensor, tensor[:min(len(tensor), room-len(b.tensor))]...)
+	}
+	started := time.Now()
+	_, err := b.m.Embed(ctx, tensor, len(tensor)/b.length)
+	b.ran += time.Since(started)
+	return err
+}
+
+// stages makes rates of what each stage took.
+func (b *embedBench) stages() {
+	n := len(b.good)
+	b.answer.Images = n
 	for _, stage := range []struct {
 		name string
 		took time.Duration
-	}{{"read", read}, {"decode", decode}, {"preprocess", prepare}, {"network", run}} {
+	}{{"read", b.read}, {"decode", b.decoded}, {"preprocess", b.prepared}, {"network", b.ran}} {
 		b.answer.Stages = append(b.answer.Stages, Stage{stage.name, float64(n) / stage.took.Seconds(), stage.took / time.Duration(n)})
 	}
+}
+
+// together measures the network and the whole way by turns.
+func (b *embedBench) together(ctx context.Context) error {
+	var networks, wholes, ratios []float64
+	for range benchRounds {
+		network, err := b.each(ctx, b.network)
+		if err != nil {
+			return err
+		}
+		whole, err := b.each(ctx, b.whole)
+		if err != nil {
+			return err
+		}
+		networks, wholes, ratios = append(networks, network), append(wholes, whole), append(ratios, whole/network)
+	}
+	b.answer.Network, b.answer.Whole, b.answer.Ratio = middle(networks), middle(wholes), middle(ratios)
 	return nil
 }
 
@@ -153,10 +194,10 @@ func (b *embedBench) decode(data []byte, err error) (*embed.Picture, error) {
 	return img.Picture(0, b.m.Manifest().View())
 }
 
-// each runs work for every batch of images from Workers goroutines and returns
-// images per second.
-func (b *embedBench) each(ctx context.Context, work func(images []Image) error) (float64, error) {
-	var next atomic.Int64
+// each runs work for every batch of good images from Workers goroutines, and
+// returns the images a second that work says it embedded.
+func (b *embedBench) each(ctx context.Context, work func(context.Context, []Image) (int, error)) (float64, error) {
+	var next, count atomic.Int64
 	var group sync.WaitGroup
 	errs := make([]error, b.s.Workers)
 	started := time.Now()
@@ -164,44 +205,40 @@ func (b *embedBench) each(ctx context.Context, work func(images []Image) error) 
 		group.Go(func() {
 			for errs[w] == nil && ctx.Err() == nil {
 				from := int(next.Add(int64(b.size))) - b.size
-				if from >= len(b.images) {
+				if from >= len(b.good) {
 					return
 				}
-				errs[w] = work(b.images[from:min(from+b.size, len(b.images))])
+				var n int
+				n, errs[w] = work(ctx, b.good[from:min(from+b.size, len(b.good))])
+				count.Add(int64(n))
 			}
 		})
 	}
 	group.Wait()
-	return float64(b.answer.Images) / time.Since(started).Seconds(), errors.Join(append(errs, ctx.Err())...)
+	return float64(count.Load()) / time.Since(started).Seconds(), errors.Join(append(errs, ctx.Err())...)
 }
 
-func (b *embedBench) network(ctx context.Context) (float64, error) {
-	length := b.m.Manifest().InputLen()
-	n := len(b.tensor) / length
-	return b.each(ctx, func(images []Image) error {
-		for range images {
-			b.tell()
-		}
-		n := min(n, len(images))
-		_, err := b.m.Embed(ctx, b.tensor[:n*length], n)
-		return err
-	})
+// network embeds the full batch that is ready, in place of the images.
+func (b *embedBench) network(ctx context.Context, images []Image) (int, error) {
+	_, err := b.m.Embed(ctx, b.tensor, b.size)
+	b.tell(int64(len(images)))
+	return b.size, err
 }
 
-func (b *embedBench) whole(ctx context.Context) (float64, error) {
-	length := b.m.Manifest().InputLen()
-	return b.each(ctx, func(images []Image) error {
-		tensor, n := make([]float32, len(images)*length), 0
-		for _, im := range images {
-			b.tell()
-			data, err := im.Read()
-			if picture, err := b.decode(data, err); err == nil {
-				if err := b.m.Manifest().Preprocess(picture, tensor[n*length:(n+1)*length]); err == nil {
-					n++
-				}
-			}
+// whole goes the whole way with images. One that has become bad since is an error.
+func (b *embedBench) whole(ctx context.Context, images []Image) (int, error) {
+	tensor := make([]float32, len(images)*b.length)
+	for i, im := range images {
+		data, err := im.Read()
+		picture, err := b.decode(data, err)
+		if err == nil {
+			err = b.m.Manifest().Preprocess(picture, tensor[i*b.length:(i+1)*b.length])
 		}
-		_, err := b.m.Embed(ctx, tensor[:n*length], n)
-		return err
-	})
+		if err != nil {
+			return 0, fmt.Errorf("%s: %w", im.Name, err)
+		}
+		b.tell(1)
+	}
+	_, err := b.m.Embed(ctx, tensor, len(images))
+	return len(images), err
 }

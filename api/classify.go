@@ -51,6 +51,9 @@ type Voter struct {
 	Label   []string `json:"label"`
 	Patient string   `json:"patient,omitempty"`
 	Name    string   `json:"name,omitempty"`
+	// Frame and Metadata are as a Case has them.
+	Frame    int               `json:"frame,omitempty"`
+	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
 // Probe is what the linear probe says of one image.
@@ -99,7 +102,10 @@ func (s *Service) Classify(ctx context.Context, collection string, q Query) (Cla
 	answer.Query = u.subject
 	for i := range answer.Tasks {
 		a := &answer.Tasks[i]
-		if err := cmp.Or(s.askNeighbours(ctx, u, q, a), s.askTexts(ctx, u, q, a)); err != nil {
+		if err := s.askNeighbours(ctx, u, q, a); err != nil {
+			return Classification{}, err
+		}
+		if err := s.askTexts(ctx, u, q, a); err != nil {
 			return Classification{}, err
 		}
 	}
@@ -174,7 +180,8 @@ func (a *TaskAnswer) vote(cases []store.Case, task store.Task, w probe.Weighting
 		c := cases[i]
 		patients[cmp.Or(c.Instance.Patient, "\x00"+c.Instance.ID)] = true
 		a.Neighbours[i] = Voter{ID: c.Instance.ID, Score: c.Score, Weight: weight,
-			Label: append([]string{}, neighbours[i].Classes...), Patient: c.Instance.Patient, Name: c.Instance.Name}
+			Label: append([]string{}, neighbours[i].Classes...), Patient: c.Instance.Patient, Name: c.Instance.Name,
+			Frame: c.Instance.Frame, Metadata: c.Instance.Metadata}
 	}
 	a.Counts.Neighbours, a.Counts.Patients = len(cases), len(patients)
 	a.Vote = predicted(a.Votes, task.Multi && len(cases) > 0, func(v probe.Vote) (string, float64) { return v.Class, v.Share })

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strings"
 	"sync"
 
 	"nearcase/embed"
@@ -215,139 +214,6 @@ func (p *ingestion) embed(ctx context.Context, b *batch, tensor []float32) {
 	f.flush(ctx)
 }
 
-// filler gathers the frames of a batch's images in a tensor and embeds them
-// when it is full.
-type filler struct {
-	p       *ingestion
-	b       *batch
-	tensor  []float32
-	waiting []frame
-}
-
-// frame is a place in the tensor.
-type frame struct {
-	image  int
-	record *store.Record
-}
-
-// add makes an image's records, and puts those of its frames into the tensor
-// that have not been embedded before.
-func (f *filler) add(ctx context.Context, i int) error {
-	p := f.p
-	o, err := p.s.open(p.c, f.b.data[i])
-	if err != nil {
-		return err
-	}
-	records, err := p.s.records(p.c, o, f.b.images[i], f.b.data[i])
-	if err != nil {
-		return err
-	}
-	p.complete(records, f.b.images[i].Labels)
-	known, err := p.s.known(ctx, p.c.Name, o.digest)
-	if err != nil {
-		return err
-	}
-	f.b.records[i] = records
-	for n := range records {
-		r := &records[n]
-		if k, ok := known[r.Instance.Frame]; ok {
-			r.Vector, r.Instance.Width, r.Instance.Height = k.vector, k.Width, k.Height
-			continue
-		}
-		if err := f.fill(ctx, o, i, r, o.frames[n]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// fill puts one frame into the tensor.
-func (f *filler) fill(ctx context.Context, o opened, i int, r *store.Record, number int) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	m := f.p.m.Manifest()
-	picture, err := o.Picture(number, m.View())
-	if err != nil {
-		return err
-	}
-	r.Instance.Width, r.Instance.Height = picture.Width, picture.Height
-	length := m.InputLen()
-	at := len(f.waiting) * length
-	if err := m.Preprocess(picture, f.tensor[at:at+length]); err != nil {
-		return err
-	}
-	if f.waiting = append(f.waiting, frame{i, r}); len(f.waiting)*length == len(f.tensor) {
-		f.flush(ctx)
-	}
-	return f.b.errs[i]
-}
-
-// flush embeds what waits in the tensor.
-func (f *filler) flush(ctx context.Context) {
-	n, length := len(f.waiting), f.p.m.Manifest().InputLen()
-	if n == 0 {
-		return
-	}
-	vectors, err := f.p.m.Embed(ctx, f.tensor[:n*length], n)
-	for j, w := range f.waiting {
-		if err != nil && n > 1 { // find out which it is
-			f.embedOne(ctx, w, f.tensor[j*length:(j+1)*length])
-		} else if err != nil {
-			f.b.errs[w.image] = err
-		} else {
-			w.record.Vector = vectors[j]
-		}
-	}
-	f.waiting = f.waiting[:0]
-}
-
-func (f *filler) embedOne(ctx context.Context, w frame, tensor []float32) {
-	vectors, err := f.p.m.Embed(ctx, tensor, 1)
-	if err != nil {
-		f.b.errs[w.image] = err
-		return
-	}
-	w.record.Vector = vectors[0]
-}
-
-// complete gives every frame the labels of its image and what was asked for.
-func (p *ingestion) complete(records []store.Record, labels map[string][]string) {
-	var all []store.Label
-	for task, classes := range labels {
-		all = append(all, store.Label{Task: task, Classes: classes, Source: p.options.Source})
-	}
-	slices.SortFunc(all, func(a, b store.Label) int { return strings.Compare(a.Task, b.Task) })
-	for n := range records {
-		records[n].Labels, records[n].Replace = slices.Clone(all), p.options.Replace
-	}
-}
-
-// embeddedBefore is a stored instance with its vector.
-type embeddedBefore struct {
-	store.Instance
-	vector []float32
-}
-
-// known returns the instances with this content by frame.
-func (s *Service) known(ctx context.Context, collection, digest string) (map[int]embeddedBefore, error) {
-	cases, err := s.Catalog.WithDigest(ctx, collection, digest)
-	if err != nil || len(cases) == 0 {
-		return nil, err
-	}
-	known := map[int]embeddedBefore{}
-	for _, c := range cases {
-		if _, again := known[c.Instance.Frame]; again {
-			continue
-		}
-		v, err := s.Catalog.Vector(ctx, collection, c.Instance.ID)
-		if err == nil { // otherwise it was deleted since: embed it again
-			known[c.Instance.Frame] = embeddedBefore{c.Instance, v}
-		}
-	}
-	return known, nil
-}
-
 // commit stores a batch and yields its items.
 func (p *ingestion) commit(ctx context.Context, b *batch, yield func(Item, error) bool) bool {
 	items := make([]Item, len(b.images))
@@ -382,7 +248,7 @@ func (p *ingestion) commit(ctx context.Context, b *batch, yield func(Item, error
 
 // rank orders what became of the frames of an image by what its sender wants to
 // know first.
-var rank = []store.PutStatus{store.Failed, store.Unchanged, store.Updated, store.Replaced, store.Created}
+var rank = []store.PutStatus{store.Failed, store.Unchanged, store.Updated, store.Created, store.Replaced}
 
 // take adds what became of one of an image's instances.
 func (i *Item) take(o store.Outcome) {
@@ -412,7 +278,7 @@ func (p *ingestion) identify(records []store.Record) string {
 		}
 	}
 	for n := range records {
-		records[n].Instance.ID = frameID(id, records[n].Instance.Frame)
+		call(&records[n].Instance, id)
 	}
 	return id
 }

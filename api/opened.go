@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"slices"
 
 	"nearcase/embed"
 	"nearcase/store"
@@ -96,12 +95,18 @@ func (s *Service) records(c store.Collection, o opened, im Image, data []byte) (
 	records := make([]store.Record, len(o.frames))
 	for n, frame := range o.frames {
 		records[n] = store.Record{Instance: i, Fingerprint: c.Fingerprint}
-		if o.Image.Frames() > 1 {
-			records[n].Instance.Frame = frame + 1
-		}
+		records[n].Instance.Frame = o.number(frame)
 	}
 	records[0].Original = original
 	return records, nil
+}
+
+// number is what store.Instance calls a frame of the file: 0 for the only one.
+func (o opened) number(frame int) int {
+	if o.Image.Frames() == 1 {
+		return 0
+	}
+	return frame + 1
 }
 
 // storable leaves out what the store would refuse: a field is not worth an image.
@@ -115,12 +120,13 @@ func storable(fields map[string]string) map[string]string {
 }
 
 // keep returns what is kept of a DICOM file, and its digest as store.Instance
-// has it.
+// has it. A file that says that a patient is named in its pixels cannot be
+// de-identified, and is not kept.
 func (s *Service) keep(o opened, patient string, data []byte) (original []byte, kept string, err error) {
-	switch s.Privacy.Originals {
-	case None:
+	switch {
+	case s.Privacy.Originals == None, s.Privacy.Originals == Deidentified && o.BurnedIn():
 		return nil, store.NotKept, nil
-	case Received:
+	case s.Privacy.Originals == Received:
 		return data, "", nil
 	}
 	if original, err = o.Deidentified(patient); err != nil {
@@ -129,23 +135,10 @@ func (s *Service) keep(o opened, patient string, data []byte) (original []byte, 
 	return original, digestOf(original), nil
 }
 
-// frameID is the ID of an instance that is a frame, if it is one.
-func frameID(base string, frame int) string {
-	if frame == 0 {
-		return base
+// call gives an instance the ID of its file, or one made from it if it is a
+// frame.
+func call(i *store.Instance, file string) {
+	if i.ID = file; i.Frame != 0 {
+		i.ID, i.File = fmt.Sprintf("%s:%d", file, i.Frame), file
 	}
-	return fmt.Sprintf("%s:%d", base, frame)
-}
-
-// instanceIDs are those that the frames of a DICOM file have where it was
-// stored before, whatever of it was chosen then.
-func (o opened) instanceIDs() []string {
-	if !o.dicom || o.identity.Instance == "" {
-		return nil
-	}
-	ids := []string{o.identity.Instance}
-	for n := range o.Image.Frames() {
-		ids = append(ids, frameID(o.identity.Instance, n+1))
-	}
-	return slices.Clip(ids)
 }

@@ -100,14 +100,11 @@ func keyName(p Privacy) string {
 	return p.name()
 }
 
-// patientOf returns what the patient of a DICOM file is called, whatever the
-// collection calls others.
+// patientOf returns what the patient of a DICOM file is called.
 func (s *Service) patientOf(c store.Collection, id embed.Identity) (string, error) {
-	if c.Pseudonyms != "" {
-		return s.called(c, id.Patient)
+	if c.Pseudonyms == "" {
+		return "", fmt.Errorf("collection %s: %w: it was made without one and calls patients as they are given, which those of DICOM files must not be: make a new collection",
+			c.Name, ErrKey)
 	}
-	if s.Privacy.Key == nil {
-		return "", fmt.Errorf("%w: a DICOM file's Patient ID is kept by a keyed hash only, and there is no key", ErrKey)
-	}
-	return s.Privacy.pseudonym(id.Patient), nil
+	return s.called(c, id.Patient)
 }

@@ -2,9 +2,9 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	"nearcase/embed"
@@ -41,11 +41,13 @@ func (s *Service) embedText(ctx context.Context, c store.Collection, text string
 }
 
 // askTexts adds zero-shot scores to a task's answer, where the collection's
-// model has a text tower and can be opened here.
+// model has a text tower. Answers of stored vectors need no model: one that is
+// not here, or cannot be run here, is missed only by prompts. A model that is
+// here and is another one now is an error as it is for images.
 func (s *Service) askTexts(ctx context.Context, u question, q Query, a *TaskAnswer) error {
 	m, err := s.modelOf(u.collection)
-	if err != nil && len(q.Prompts) == 0 {
-		return nil // an answer of stored vectors needs no model
+	if len(q.Prompts) == 0 && (errors.Is(err, ErrModel) || errors.Is(err, ErrRuntime)) {
+		return nil
 	}
 	if err != nil {
 		return err
@@ -60,13 +62,13 @@ func (s *Service) askTexts(ctx context.Context, u question, q Query, a *TaskAnsw
 	if err != nil {
 		return err
 	}
+	vectors, err := s.classTexts(ctx, m, task.Classes, q.Prompts)
+	if err != nil {
+		return err
+	}
 	text := *m.m.Manifest().Text
 	if len(q.Prompts) > 0 {
 		text.Prompts = q.Prompts
-	}
-	vectors, err := s.classTexts(ctx, m, task.Classes, text.Prompts)
-	if err != nil {
-		return err
 	}
 	a.ZeroShot = zeroShot(u.vector, task, vectors, text)
 	return nil
@@ -96,39 +98,69 @@ func zeroShot(image []float32, task store.Task, classes [][]float32, text embed.
 	return z
 }
 
-// texts are the vectors of classes that have been asked for.
+// texts are the vectors of classes that have been asked for, by the model's own
+// prompts. They are safe for concurrent use.
 type texts struct {
 	mu      sync.Mutex
-	classes map[string][]float32 // by prompts and class
+	classes map[string][]float32
 }
 
-// maxTexts bounds texts; what is over it is embedded anew.
-const maxTexts = 10_000
+const (
+	maxTexts  = 10_000 // classes that are kept
+	maxAsking = 10_000 // texts of one task by a query's own prompts
+)
 
-// classTexts returns the vector of each class's prompts.
+// of returns the vector of a class, nil if it is not kept.
+func (t *texts) of(class string) []float32 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.classes[class]
+}
+
+// keep keeps the vector of a class. What is over the bound makes room for it.
+func (t *texts) keep(class string, vector []float32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.classes == nil || len(t.classes) >= maxTexts {
+		t.classes = map[string][]float32{}
+	}
+	t.classes[class] = vector
+}
+
+// classTexts returns the vector of each class's prompts; none are the model's
+// own, and only what is of them is kept.
 func (s *Service) classTexts(ctx context.Context, m *model, classes, prompts []string) ([][]float32, error) {
-	key := func(class string) string { return strings.Join(prompts, "\x00") + "\x00\x00" + class }
-	m.texts.mu.Lock()
-	defer m.texts.mu.Unlock()
-	var missing []string
-	for _, class := range classes {
-		if m.texts.classes[key(class)] == nil {
-			missing = append(missing, class)
-		}
-	}
-	if m.texts.classes == nil || len(m.texts.classes)+len(missing) > maxTexts {
-		m.texts.classes, missing = map[string][]float32{}, classes
-	}
-	fresh, err := m.m.EmbedClasses(ctx, missing, prompts)
-	if err != nil {
-		return nil, err
-	}
-	for i, class := range missing {
-		m.texts.classes[key(class)] = fresh[i]
+	if n := len(classes) * len(prompts); n > maxAsking {
+		return nil, fmt.Errorf("%w: %d prompts for %d classes are %d texts, the limit is %d", ErrQuery, len(prompts), len(classes), n, maxAsking)
 	}
 	vectors := make([][]float32, len(classes))
 	for i, class := range classes {
-		vectors[i] = m.texts.classes[key(class)]
+		if len(prompts) == 0 {
+			vectors[i] = m.texts.of(class)
+		}
+		if vectors[i] != nil {
+			continue
+		}
+		var err error
+		if vectors[i], err = s.classText(ctx, m, class, prompts); err != nil {
+			return nil, err
+		}
+		if len(prompts) == 0 {
+			m.texts.keep(class, vectors[i])
+		}
 	}
 	return vectors, nil
+}
+
+// classText embeds one class in a turn to use the processor.
+func (s *Service) classText(ctx context.Context, m *model, class string, prompts []string) ([]float32, error) {
+	if err := s.embedding(ctx); err != nil {
+		return nil, err
+	}
+	defer s.embedded()
+	vectors, err := m.m.EmbedClasses(ctx, []string{class}, prompts)
+	if err != nil {
+		return nil, err
+	}
+	return vectors[0], nil
 }

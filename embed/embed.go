@@ -28,6 +28,7 @@ var (
 const (
 	defaultBytes  = 256 << 20
 	defaultPixels = 100_000_000
+	defaultFrames = 5000
 
 	// maxSide bounds the weights of a resize, which grow with the longer side.
 	maxSide = 1 << 20
@@ -37,9 +38,12 @@ const (
 type Limits struct {
 	// Bytes is the most bytes an encoded image may have; 0 means 256 MiB.
 	Bytes int64
+	// Frames is the most images that one file may have; 0 means 5,000.
+	Frames int
 	// Pixels is the most pixels (width × height) a frame may have; 0 means
 	// 100,000,000. Decoding holds up to about 30 bytes per pixel (a
-	// progressive CMYK JPEG), most formats about 10.
+	// progressive CMYK JPEG), most formats about 10, and for lossless WebP up to
+	// 200 MiB whatever its size.
 	Pixels int64
 }
 
@@ -49,6 +53,9 @@ func (l Limits) orDefault() Limits {
 	}
 	if l.Pixels <= 0 {
 		l.Pixels = defaultPixels
+	}
+	if l.Frames <= 0 {
+		l.Frames = defaultFrames
 	}
 	return l
 }

@@ -1,8 +1,7 @@
 package embed
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -14,10 +13,7 @@ import (
 	"strings"
 )
 
-const (
-	manifestName = "manifest.yaml"
-	maxTokenizer = 64 << 20
-)
+const manifestName = "manifest.yaml"
 
 // configurations are the files that make a folder a model's, the first that is
 // there deciding.
@@ -27,9 +23,34 @@ func configurations() []string {
 
 // imageGraphs are where a graph lies unless a manifest says, the first that is
 // there deciding: an image tower by itself goes before a whole model. Variants
-// such as model_fp16.onnx are taken only if a manifest names them.
+// such as model_fp16.onnx are taken only if a manifest names them: see
+// ManifestFor.
 func imageGraphs() []string {
 	return []string{"onnx/vision_model.onnx", "vision_model.onnx", "model.onnx", "onnx/model.onnx"}
+}
+
+// ManifestFor returns the manifest.yaml of a model of these files, such as a
+// repository has, that OpenFolder would not find by itself because its graph is a
+// variant like model_fp16.onnx. graphs are that of pictures and, where there is
+// one, that of texts. It is nil where no manifest is needed or one is among the
+// files, and where no configuration is among them to be its base.
+func ManifestFor(name string, graphs, files []string) []byte {
+	i := slices.IndexFunc(configurations(), func(c string) bool { return slices.Contains(files, c) })
+	if i <= 0 || len(graphs) == 0 || slices.Contains(imageGraphs(), graphs[0]) {
+		return nil
+	}
+	type tower struct {
+		File string `yaml:"file"`
+	}
+	m := struct {
+		Name, Base, File string
+		Text             *tower `yaml:",omitempty"`
+	}{name, configurations()[i], graphs[0], nil}
+	if len(graphs) > 1 && slices.Contains(files, tokenizerName) {
+		m.Text = &tower{graphs[1]}
+	}
+	data, _ := encodeManifest(m) // plain values
+	return data
 }
 
 // Folder is a model's folder whose configuration has been read and compared to
@@ -45,20 +66,36 @@ type Folder struct {
 	dir string
 }
 
+// As says how a folder is read other than it is. The zero value changes nothing.
+type As struct {
+	Name     string // of the model, in place of the manifest's and the folder's
+	Manifest []byte // in place of the folder's manifest.yaml
+}
+
 // OpenFolder reads a model's folder: manifest.yaml, or else the configuration
 // that Hugging Face's transformers, open_clip or timm wrote, and what the graph
-// declares, which inspect tells of the ONNX file at a path. Nothing is chosen
-// where more than one choice is plausible: the error says what to write into
-// manifest.yaml. All files must lie within the folder; links that lead out are
-// not followed. A file that is missing is fs.ErrNotExist; what does not fit
-// together is ErrManifest and names file, field and value.
+// declares, which inspect tells of the ONNX file at a path. The model is named
+// after its folder unless the manifest says. Nothing is chosen where more than
+// one choice is plausible: the error says what to write into manifest.yaml. All
+// files must lie within the folder; links that lead out are not followed. A file
+// that is missing is fs.ErrNotExist; what does not fit together is ErrManifest
+// and names file, field and value.
 func OpenFolder(dir string, inspect func(path string) (Graph, error)) (Folder, error) {
+	return OpenFolderAs(dir, As{}, inspect)
+}
+
+// OpenFolderAs is OpenFolder for a folder as it would be with what as says.
+func OpenFolderAs(dir string, as As, inspect func(path string) (Graph, error)) (Folder, error) {
+	absolute, err := filepath.Abs(dir)
+	if err != nil {
+		return Folder{}, fmt.Errorf("embed: open model folder: %w", err)
+	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return Folder{}, fmt.Errorf("embed: open model folder: %w", err)
 	}
 	defer root.Close()
-	f, err := opening{root, inspect}.folder(dir)
+	f, err := opening{root, as, filepath.Base(absolute), inspect}.folder(dir)
 	if err != nil {
 		return Folder{}, fmt.Errorf("model folder %s: %w", dir, err)
 	}
@@ -68,35 +105,39 @@ func OpenFolder(dir string, inspect func(path string) (Graph, error)) (Folder, e
 // Path returns where a file of the folder lies, such as Manifest.File.
 func (f Folder) Path(name string) string { return filepath.Join(f.dir, filepath.FromSlash(name)) }
 
-// Tokenizer returns the content of the text tower's tokenizer file and its
-// SHA-256 in lower-case hex. ErrNoText without a text tower.
-func (f Folder) Tokenizer() (content []byte, digest string, err error) {
-	if f.Manifest.Text == nil {
-		return nil, "", fmt.Errorf("model folder %s: embed: %w", f.dir, ErrNoText)
+// Files are the files of the folder that the model is made of, but for its
+// manifest.yaml and the data that graphs keep outside of themselves.
+func (f Folder) Files() []string {
+	files := []string{f.Manifest.File}
+	var maybe []string
+	if f.From != manifestName {
+		maybe = append(maybe, f.From, configName)
 	}
-	root, err := os.OpenRoot(f.dir)
-	if err != nil {
-		return nil, "", fmt.Errorf("embed: open model folder: %w", err)
+	if t := f.Manifest.Text; t != nil {
+		files = append(files, t.File, t.Tokenizer)
+		maybe = append(maybe, t.tokenizerConfig(), configName, openCLIPName)
 	}
-	defer root.Close()
-	content, err = readBounded(root, filepath.FromSlash(f.Manifest.Text.Tokenizer), maxTokenizer)
-	if err != nil {
-		return nil, "", fmt.Errorf("model folder %s: %w", f.dir, err)
+	for _, name := range maybe {
+		if info, err := os.Stat(f.Path(name)); err == nil && info.Mode().IsRegular() {
+			files = append(files, name)
+		}
 	}
-	sum := sha256.Sum256(content)
-	return content, hex.EncodeToString(sum[:]), nil
+	slices.Sort(files)
+	return slices.Compact(files)
 }
 
 // opening is a folder that is being read.
 type opening struct {
 	root    *os.Root
+	as      As
+	name    string // the folder's
 	inspect func(path string) (Graph, error)
 }
 
 func (o opening) folder(dir string) (Folder, error) {
 	f := Folder{dir: dir}
 	var err error
-	if f.Manifest, f.From, err = o.configured(dir); err != nil {
+	if f.Manifest, f.From, err = o.configured(); err != nil {
 		return f, err
 	}
 	m := &f.Manifest
@@ -113,10 +154,10 @@ func (o opening) folder(dir string) (Folder, error) {
 	if err != nil {
 		return f, err
 	}
-	if f.From != manifestName {
-		o.tower(m, a, g)
+	if f.From != manifestName || m.Text != nil {
+		o.tower(m, g)
 	}
-	if err := o.texts(m); err != nil {
+	if err := o.texts(m, f.From); err != nil {
 		return f, err
 	}
 	*m = m.withDefaults()
@@ -124,29 +165,50 @@ func (o opening) folder(dir string) (Folder, error) {
 }
 
 // configured returns what the folder's configuration says, and which file says
-// how pictures are preprocessed. A manifest.yaml without base is complete.
-func (o opening) configured(dir string) (m Manifest, from string, err error) {
+// how pictures are preprocessed. A manifest.yaml without base is complete but for
+// its text tower.
+func (o opening) configured() (m Manifest, from string, err error) {
 	from, ok := o.first(configurations())
 	if !ok {
 		return m, "", fmt.Errorf("embed: none of %s: %w", strings.Join(configurations(), ", "), fs.ErrNotExist)
 	}
-	data, err := readBounded(o.root, from, maxManifest)
+	data, err := o.read(from)
 	if err != nil {
 		return m, from, err
 	}
-	if from == manifestName {
-		if base := baseOf(data); base != "" {
-			return o.based(base, data)
-		}
-		m, err = ParseManifest(data)
+	if from != manifestName {
+		m, err = o.derived(from, data)
+		m.Name = o.named("")
 		return m, from, err
 	}
-	if m, err = o.derived(from, data); err != nil {
-		return m, from, err
+	if base := baseOf(data); base != "" {
+		return o.based(base, data)
 	}
-	absolute, err := filepath.Abs(dir)
-	m.Name = filepath.Base(absolute)
+	m, err = o.whole(data)
 	return m, from, err
+}
+
+// read returns a file that configures, at most maxManifest bytes.
+func (o opening) read(name string) ([]byte, error) {
+	if name == manifestName && o.as.Manifest != nil {
+		return o.as.Manifest, nil
+	}
+	return readBounded(o.root, name, maxManifest)
+}
+
+// named returns the model's name where its manifest says it is name.
+func (o opening) named(name string) string { return cmp.Or(o.as.Name, name, o.name) }
+
+// whole reads a manifest without base.
+func (o opening) whole(data []byte) (m Manifest, err error) {
+	if err := decodeManifest(data, &m); err != nil {
+		return m, fmt.Errorf("embed: %w: %w", ErrManifest, err)
+	}
+	m.Name = o.named(m.Name)
+	m = m.withDefaults()
+	images := m
+	images.Text = nil // it is completed first
+	return m, images.Validate()
 }
 
 // baseOf returns the base of a manifest, "" if it has none or cannot be read.
@@ -163,7 +225,7 @@ func (o opening) based(base string, manifest []byte) (m Manifest, from string, e
 	if known := configurations()[1:]; !slices.Contains(known, base) {
 		return m, base, fmt.Errorf("embed: %w: base: %q is none of %s", ErrManifest, base, strings.Join(known, ", "))
 	}
-	data, err := readBounded(o.root, base, maxManifest)
+	data, err := o.read(base)
 	if err != nil {
 		return m, base, err
 	}
@@ -173,7 +235,7 @@ func (o opening) based(base string, manifest []byte) (m Manifest, from string, e
 	if err := decodeManifest(manifest, &m); err != nil {
 		return m, base, fmt.Errorf("embed: %w: %w", ErrManifest, err)
 	}
-	m.Base = ""
+	m.Base, m.Name = "", o.named(m.Name)
 	return m, base, nil
 }
 
@@ -193,7 +255,7 @@ func (o opening) architecture(from string) (a architecture, err error) {
 	if from == openCLIPName {
 		name = openCLIPName
 	}
-	data, err := readBounded(o.root, name, maxManifest)
+	data, err := o.read(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return a, nil
 	}
@@ -253,6 +315,7 @@ func (o opening) graph(name string) (g Graph, err error) {
 		return g, fmt.Errorf("embed: inspect %s: %w", name, err)
 	}
 	for _, location := range g.External {
+		location = path.Clean(location)
 		if !localFile(location) {
 			return g, fmt.Errorf("embed: %w: %s: its data is in %q, which is no path within its folder", ErrManifest, name, location)
 		}
@@ -280,6 +343,9 @@ func (o opening) regular(name string) error {
 // first returns the first of the files that is there.
 func (o opening) first(names []string) (string, bool) {
 	for _, name := range names {
+		if name == manifestName && o.as.Manifest != nil {
+			return name, true
+		}
 		if _, err := o.root.Lstat(filepath.FromSlash(name)); err == nil {
 			return name, true
 		}

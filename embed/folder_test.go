@@ -256,8 +256,12 @@ func TestTextTowersAreFound(t *testing.T) {
 		if d := cmp.Diff(c.want, *f.Manifest.Text); d != "" {
 			t.Errorf("%s: text (-want +got):\n%s", c.name, d)
 		}
-		if content, sum, err := f.Tokenizer(); string(content) != "{}" || sum != digest([]byte("{}")) || err != nil {
-			t.Errorf("%s: Tokenizer() = %q, %s, %v", c.name, content, sum, err)
+		sum := digest([]byte("{}"))
+		if config, ok := c.files[tokenizerConfigName]; ok {
+			sum = digest([]byte(sum + "\n" + config))
+		}
+		if content, config, got, err := f.Tokenizer(); string(content) != "{}" || string(config) != c.files[tokenizerConfigName] || got != sum || err != nil {
+			t.Errorf("%s: Tokenizer() = %q, %q, %s, %v; want the digest %s", c.name, content, config, got, err, sum)
 		}
 	}
 }
@@ -294,7 +298,135 @@ func TestTextTowersThatDoNotFitSaySo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := f.Tokenizer(); !errors.Is(err, ErrNoText) {
+	if _, _, _, err := f.Tokenizer(); !errors.Is(err, ErrNoText) {
 		t.Errorf("Tokenizer(): %v, want %v", err, ErrNoText)
+	}
+}
+
+// A complete manifest says which texts there are: without text there are none, and
+// what its text leaves out is completed as on a base.
+func TestTheTextOfACompleteManifestIsCompleted(t *testing.T) {
+	image := graphJSON(t, 224, Tensor{"image_embeds", []int{-1, 512}})
+	text := func(length int, inputs ...string) string {
+		g := Graph{Outputs: []Tensor{{"text_embeds", []int{-1, 512}}}}
+		for _, name := range inputs {
+			g.Inputs = append(g.Inputs, Tensor{name, []int{-1, length}})
+		}
+		return jsonOf(t, g)
+	}
+	open := text(-1, "input_ids", "attention_mask")
+	config := `{"text_config": {"max_position_embeddings": 77}}`
+	want := Text{File: "onnx/text_model.onnx", Tokenizer: tokenizerName, Length: 77, IDs: "input_ids", Mask: "attention_mask", Output: "text_embeds"}.withDefaults()
+	with := func(change func(*Text)) *Text { t := want; change(&t); return &t }
+	for _, c := range []struct {
+		name, said string
+		files      map[string]string
+		want       *Text
+	}{
+		{"nothing", "", map[string]string{"onnx/text_model.onnx": open, configName: config}, nil},
+		{"a scale", "text: {logit_scale: 50}", map[string]string{"onnx/text_model.onnx": open, configName: config}, with(func(t *Text) { t.LogitScale = 50 })},
+		{"the ids and not the mask", "text: {ids: tokens}", map[string]string{"onnx/text_model.onnx": text(-1, "tokens", "attention_mask"), configName: config}, with(func(t *Text) { t.IDs = "tokens" })},
+		{"ids without a mask", "text: {ids: tokens}", map[string]string{"onnx/text_model.onnx": text(-1, "tokens"), configName: config}, with(func(t *Text) { t.IDs, t.Mask = "tokens", "" })},
+		{"a length of the graph before that of the configuration", "text: {logit_scale: 100}", map[string]string{"onnx/text_model.onnx": text(16, "input_ids", "attention_mask"), configName: config}, with(func(t *Text) { t.Length = 16 })},
+		{"a tokenizer elsewhere, with its own configuration", "text: {tokenizer: words/t.json}",
+			map[string]string{"onnx/text_model.onnx": open, configName: config, "words/t.json": "{}", "words/" + tokenizerConfigName: `{"model_max_length": 64}`, tokenizerConfigName: `{"model_max_length": 8}`},
+			with(func(t *Text) { t.Tokenizer, t.Length = "words/t.json", 64 })},
+	} {
+		c.files[manifestName] = clipManifest + c.said + "\n"
+		c.files["weights/visual.onnx"], c.files[tokenizerName] = image, "{}"
+		f, err := OpenFolder(laid(t, c.files), inspectJSON)
+		if d := cmp.Diff(c.want, f.Manifest.Text); err != nil || d != "" {
+			t.Errorf("%s: OpenFolder: %v, text (-want +got):\n%s", c.name, err, d)
+		}
+	}
+	for said, says := range map[string]string{
+		"text: {logit_scale: -1}":                 "text.logit_scale: -1",
+		"text: {prompts: [a]}":                    "text.prompts[0]",
+		"text: {activation: relu}":                "text.activation",
+		"text: {tokenizer: ../t.json}":            "no path within",
+		"text: {file: x/../y.onnx}":               "no path within",
+		"text: {output: y}":                       `"y" is not to be found`,
+		"text: {mask: y}":                         `mask: the graph has no "y"`,
+		"text: {sha256: abc}":                     "text.sha256",
+		"text: {ids: input_ids, mask: input_ids}": "is ids too",
+	} {
+		files := map[string]string{manifestName: clipManifest + said + "\n", "weights/visual.onnx": image, "onnx/text_model.onnx": open, tokenizerName: "{}", configName: config}
+		if _, err := OpenFolder(laid(t, files), inspectJSON); !errors.Is(err, ErrManifest) || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: OpenFolder: %v, want %v saying %q", said, err, ErrManifest, says)
+		}
+	}
+	files := map[string]string{manifestName: clipManifest + "text: {logit_scale: 9}\n", "weights/visual.onnx": image, tokenizerName: "{}"}
+	if _, err := OpenFolder(laid(t, files), inspectJSON); err == nil || !strings.Contains(err.Error(), "text.file: missing, and there is none of onnx/text_model.onnx") {
+		t.Errorf("OpenFolder without a text graph: %v", err)
+	}
+}
+
+// Vectors of two towers can be compared only where both come out of the projection
+// into one space, or both are what SigLIP compares.
+func TestTowersOfAnotherSpaceArePairedByTheManifestAlone(t *testing.T) {
+	ids := []Tensor{{"input_ids", []int{-1, 77}}}
+	for _, c := range []struct {
+		pictures, texts, said string
+		want                  string // the output, or what the error says
+	}{
+		{"image_embeds", "text_embeds pooler_output", "", "text_embeds"},
+		{"pooler_output", "text_embeds pooler_output", "", "pooler_output"},
+		{"image_embeds", "pooler_output", "", `the pictures' "image_embeds" is not clear among "pooler_output" [? 768]: write manifest.yaml with text.output`},
+		{"pooler_output", "text_embeds", "", "write manifest.yaml with text.output"},
+		{"image_embeds", "features", "", "write manifest.yaml with text.output"},
+		{"features", "text_embeds", "", "write manifest.yaml with text.output"},
+		{"image_embeds", "pooler_output", "text: {output: pooler_output}", "pooler_output"},
+		{"features", "features", "text: {output: features}", "features"},
+	} {
+		g := Graph{Inputs: ids}
+		for _, name := range strings.Fields(c.texts) {
+			g.Outputs = append(g.Outputs, Tensor{name, []int{-1, 768}})
+		}
+		files := map[string]string{processorName: clipProcessor, tokenizerName: "{}", "onnx/text_model.onnx": jsonOf(t, g),
+			"onnx/vision_model.onnx": graphJSON(t, 224, Tensor{c.pictures, []int{-1, 768}})}
+		if c.said != "" {
+			files[manifestName] = "base: preprocessor_config.json\n" + c.said
+		}
+		f, err := OpenFolder(laid(t, files), inspectJSON)
+		if err == nil && f.Manifest.Text.Output != c.want || err != nil && (!errors.Is(err, ErrManifest) || !strings.Contains(err.Error(), c.want)) || err == nil == strings.Contains(c.want, " ") {
+			t.Errorf("%s with %s, %q: %+v, %v, want %s", c.pictures, c.texts, c.said, f.Manifest.Text, err, c.want)
+		}
+	}
+}
+
+// A folder is read as it would be with another manifest or name.
+func TestAFolderIsReadWithAnotherManifest(t *testing.T) {
+	graph := graphJSON(t, 224, Tensor{"image_embeds", []int{-1, 512}})
+	for _, c := range []struct {
+		name  string
+		files map[string]string
+		as    As
+		want  string
+	}{
+		{"after the folder", map[string]string{processorName: clipProcessor, "model.onnx": graph}, As{}, "model"},
+		{"a base without a name", map[string]string{processorName: clipProcessor, "model.onnx": graph, manifestName: "base: preprocessor_config.json"}, As{}, "model"},
+		{"a complete manifest without a name", map[string]string{"weights/visual.onnx": graph, manifestName: strings.Replace(clipManifest, "name:", "# name:", 1)}, As{}, "model"},
+		{"a manifest where there is nothing", map[string]string{"weights/visual.onnx": graph}, As{Manifest: []byte(clipManifest)}, "clip-vit-b-32"},
+		{"a manifest in place of another", map[string]string{processorName: clipProcessor, "model.onnx": graph, manifestName: "name: x"}, As{Manifest: []byte("{name: y, base: preprocessor_config.json}")}, "y"},
+		{"a name in place of the manifest's", map[string]string{processorName: clipProcessor, "model.onnx": graph, manifestName: "{name: x, base: preprocessor_config.json}"}, As{Name: "y"}, "y"},
+	} {
+		f, err := OpenFolderAs(laid(t, c.files), c.as, inspectJSON)
+		if err != nil || f.Manifest.Name != c.want {
+			t.Errorf("%s: OpenFolderAs = %+v, %v, want the name %s", c.name, f, err, c.want)
+		}
+	}
+}
+
+func TestAFolderTellsItsFiles(t *testing.T) {
+	files := map[string]string{processorName: clipProcessor, configName: "{}", tokenizerName: "{}", tokenizerConfigName: "{}", "README.md": "x",
+		"onnx/vision_model.onnx": graphJSON(t, 224, Tensor{"image_embeds", []int{-1, 512}}),
+		"onnx/text_model.onnx":   jsonOf(t, Graph{Inputs: []Tensor{{"input_ids", []int{-1, 8}}}, Outputs: []Tensor{{"text_embeds", []int{-1, 512}}}})}
+	f, err := OpenFolder(laid(t, files), inspectJSON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{configName, "onnx/text_model.onnx", "onnx/vision_model.onnx", processorName, tokenizerName, tokenizerConfigName}
+	if d := cmp.Diff(want, f.Files()); d != "" {
+		t.Errorf("Files() (-want +got):\n%s", d)
 	}
 }

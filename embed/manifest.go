@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -39,9 +40,9 @@ const (
 // be left out; a manifest from ParseManifest, a Folder or a Model has the
 // defaults filled in.
 type Manifest struct {
-	// Name identifies the model and is the name of its folder: up to 64
-	// letters, digits, dots, underscores and dashes, not starting with a dot
-	// or a dash.
+	// Name identifies the model and is the name of its folder, which it is by
+	// default: up to 64 letters, digits, dots, underscores and dashes, not
+	// starting with a dot or a dash.
 	Name        string `yaml:"name" json:"name"`
 	Description string `yaml:"description,omitempty" json:"description,omitempty"`
 	// Base names the configuration file of the folder that everything left out
@@ -168,6 +169,64 @@ func decodeManifest(data []byte, m *Manifest) (err error) {
 		return errors.New("more than one document")
 	}
 	return nil
+}
+
+// ManifestName returns the name that a YAML manifest states, "" where it states
+// none or is no manifest.
+func ManifestName(data []byte) string {
+	var m Manifest
+	if decodeManifest(data, &m) != nil {
+		return ""
+	}
+	return m.Name
+}
+
+// NameManifest returns a YAML manifest with that name. All else stays as it is,
+// comments too. ErrManifest for what is no manifest.
+func NameManifest(data []byte, name string) ([]byte, error) {
+	var m Manifest
+	var document yaml.Node
+	err := decodeManifest(data, &m)
+	if err == nil && m.Name == name {
+		return data, nil
+	}
+	if err == nil {
+		err = yaml.Unmarshal(data, &document)
+	}
+	if err == nil && (len(document.Content) != 1 || document.Content[0].Kind != yaml.MappingNode) {
+		err = errors.New("no fields")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("embed: %w: %w", ErrManifest, err)
+	}
+	setName(document.Content[0], name)
+	named, err := encodeManifest(&document)
+	if err != nil || ManifestName(named) != name {
+		return nil, fmt.Errorf("embed: %w: it cannot be named %s: %w", ErrManifest, name, cmp.Or(err, errors.New("write name into it")))
+	}
+	return named, nil
+}
+
+func encodeManifest(m any) ([]byte, error) {
+	var b bytes.Buffer
+	e := yaml.NewEncoder(&b)
+	e.SetIndent(2)
+	err := errors.Join(e.Encode(m), e.Close())
+	return b.Bytes(), err
+}
+
+// setName gives a manifest's fields, which are keys and values by turns, the name.
+func setName(fields *yaml.Node, name string) {
+	for i := 0; i+1 < len(fields.Content); i += 2 {
+		if fields.Content[i].Value == "name" {
+			fields.Content[i+1].SetString(name)
+			return
+		}
+	}
+	var key, value yaml.Node
+	key.SetString("name")
+	value.SetString(name)
+	fields.Content = slices.Insert(fields.Content, 0, &key, &value)
 }
 
 func (m Manifest) withDefaults() Manifest {
@@ -317,5 +376,5 @@ func isDigest(s string) bool {
 // localFile reports whether name is a clean path that stays in its folder on
 // every operating system.
 func localFile(name string) bool {
-	return filepath.IsLocal(filepath.FromSlash(name)) && !strings.ContainsAny(name, "\\:\x00") && len(name) <= 255
+	return filepath.IsLocal(filepath.FromSlash(name)) && path.Clean(name) == name && !strings.ContainsAny(name, "\\:\x00") && len(name) <= 255
 }

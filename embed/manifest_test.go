@@ -252,3 +252,64 @@ func TestPreprocessRefusesWhatDoesNotFit(t *testing.T) {
 		}
 	}
 }
+
+func TestAManifestIsRenamedAndStaysAsItIs(t *testing.T) {
+	for _, c := range []struct{ data, name, want string }{
+		{"name: a # mine\nlicence: MIT\n", "b", "name: b # mine\nlicence: MIT\n"},
+		{"# mine\nbase: x\nmean: [1, 2, 3]\n", "b", "name: b\n# mine\nbase: x\nmean: [1, 2, 3]\n"},
+		{"{name: a, base: x}", "b", "{name: b, base: x}\n"},
+		{"name:   a", "a", "name:   a"},
+		{"name: a\n", "123", "name: \"123\"\n"},
+	} {
+		got, err := NameManifest([]byte(c.data), c.name)
+		if err != nil || string(got) != c.want || ManifestName(got) != c.name {
+			t.Errorf("NameManifest(%q, %s) = %q, %v, want %q", c.data, c.name, got, err, c.want)
+		}
+	}
+	for _, data := range []string{"", "colour: red", "[", "a", "null"} {
+		if got, err := NameManifest([]byte(data), "b"); !errors.Is(err, ErrManifest) || ManifestName([]byte(data)) != "" {
+			t.Errorf("NameManifest(%q) = %q, %v, want %v", data, got, err, ErrManifest)
+		}
+	}
+}
+
+func TestOnlyVariantsNeedAManifest(t *testing.T) {
+	for _, c := range []struct{ name, graphs, files, want string }{
+		{"the usual graph", "onnx/model.onnx", processorName, ""},
+		{"a manifest of its own", "x.onnx", manifestName + " " + processorName, ""},
+		{"no configuration", "x.onnx", "", ""},
+		{"no graph", "", processorName, ""},
+		{"a variant", "onnx/model_fp16.onnx", configName + " " + processorName, "name: m\nbase: preprocessor_config.json\nfile: onnx/model_fp16.onnx\n"},
+		{"timm's", "x.onnx", configName, "name: m\nbase: config.json\nfile: x.onnx\n"},
+		{"two towers", "v.onnx t.onnx", openCLIPName + " " + tokenizerName, "name: m\nbase: open_clip_config.json\nfile: v.onnx\ntext:\n  file: t.onnx\n"},
+		{"two towers without a tokenizer", "v.onnx t.onnx", openCLIPName, "name: m\nbase: open_clip_config.json\nfile: v.onnx\n"},
+	} {
+		if got := ManifestFor("m", strings.Fields(c.graphs), strings.Fields(c.files)); string(got) != c.want {
+			t.Errorf("%s: ManifestFor = %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestPathsWithinAFolderAreClean(t *testing.T) {
+	for _, name := range []string{"a/../b", "./a", "a//b", "a/", "../a", "/a", `a\b`, "a:b", ""} {
+		if localFile(name) {
+			t.Errorf("localFile(%q)", name)
+		}
+	}
+	if !localFile("a/b.onnx") {
+		t.Error("localFile(a/b.onnx) = false")
+	}
+}
+
+// Law: a manifest has the name that it was given, or it was none.
+func FuzzNameManifest(f *testing.F) {
+	f.Add([]byte(clipManifest))
+	f.Add([]byte("&a {base: x, text: {prompts: [&b '{}', *b]}} # y"))
+	f.Add([]byte("%YAML 1.2\n---\nname: !!str x\n..."))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		got, err := NameManifest(data, "m")
+		if err != nil && !errors.Is(err, ErrManifest) || err == nil && ManifestName(got) != "m" {
+			t.Errorf("NameManifest(%q) = %q, %v", data, got, err)
+		}
+	})
+}

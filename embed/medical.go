@@ -3,6 +3,7 @@ package embed
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"nearcase/embed/dicom"
 	"nearcase/embed/dicom/dataset"
@@ -12,6 +13,9 @@ var (
 	// ErrCodec means that the picture needs a library of the system that is not
 	// there. Its message says which.
 	ErrCodec = errors.New("a codec library is missing")
+	// ErrInterrupted means that a codec was ended from outside: another try may
+	// succeed.
+	ErrInterrupted = errors.New("decoding was interrupted")
 	// ErrNoPixels is a DICOM file that holds no image, such as a report.
 	ErrNoPixels = errors.New("DICOM without an image")
 )
@@ -34,7 +38,7 @@ type medical struct{ file *dicom.File }
 
 // openDICOM opens a file that has at least one image.
 func openDICOM(data []byte, l Limits) (source, error) {
-	f, err := dicom.Open(data, dicom.Limits{Bytes: l.Bytes, Pixels: l.Pixels})
+	f, err := dicom.Open(data, dicom.Limits{Bytes: l.Bytes, Pixels: l.Pixels, Frames: l.Frames})
 	if err != nil {
 		return nil, dicomVerdict(err)
 	}
@@ -44,7 +48,24 @@ func openDICOM(data []byte, l Limits) (source, error) {
 		}
 		return nil, dicomVerdict(err)
 	}
+	if err := checkUIDs(f.Identity()); err != nil {
+		return nil, err
+	}
+	if have := f.Frames(); have < f.Declared() {
+		return nil, fmt.Errorf("%w: %d frames are declared and %d are there", ErrCorrupt, f.Declared(), have)
+	}
 	return medical{f}, nil
+}
+
+// checkUIDs refuses what is no UID (PS3.5, 9.1) where one belongs: it is kept, and
+// might be anything.
+func checkUIDs(i Identity) error {
+	for _, uid := range []string{i.Study, i.Series, i.Instance} {
+		if len(uid) > 64 || strings.Trim(uid, "0123456789.") != "" {
+			return fmt.Errorf("%w: %d characters that are no UID where one belongs", ErrCorrupt, len(uid))
+		}
+	}
+	return nil
 }
 
 func (m medical) frames() int { return m.file.Frames() }
@@ -61,15 +82,22 @@ func (m medical) picture(frame int, v View) (*Picture, error) {
 // dicomVerdict wraps an error of package dicom in one of this package.
 func dicomVerdict(err error) error {
 	for _, e := range []struct{ theirs, ours error }{
-		{dicom.ErrLibrary, ErrCodec}, {dicom.ErrNoImage, ErrNoPixels}, {dicom.ErrTooLarge, ErrTooLarge},
+		{dicom.ErrInterrupted, ErrInterrupted}, {dicom.ErrLibrary, ErrCodec}, {dicom.ErrNoImage, ErrNoPixels}, {dicom.ErrTooLarge, ErrTooLarge},
 		{dicom.ErrUnsupported, ErrUnsupported}, {dicom.ErrNotDICOM, ErrNotImage}, {dicom.ErrView, ErrView},
 	} {
 		if errors.Is(err, e.theirs) {
-			return fmt.Errorf("%w: %w", e.ours, err)
+			return dicomError{e.ours, err}
 		}
 	}
-	return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	return dicomError{ErrCorrupt, err}
 }
+
+// dicomError is an error of package dicom, in its words, that is also one of
+// this package.
+type dicomError struct{ ours, theirs error }
+
+func (e dicomError) Error() string   { return e.theirs.Error() }
+func (e dicomError) Unwrap() []error { return []error{e.ours, e.theirs} }
 
 // Identity returns whom and what a DICOM file is of, and false for other files.
 func (i *Image) Identity() (Identity, bool) {
@@ -88,6 +116,13 @@ func (i *Image) Metadata(keywords []string) map[string]string {
 		return nil
 	}
 	return m.file.Metadata(keywords)
+}
+
+// BurnedIn reports whether a DICOM file says of itself that its pixels show who
+// the patient is.
+func (i *Image) BurnedIn() bool {
+	m, ok := i.source.(medical)
+	return ok && m.file.BurnedIn()
 }
 
 // Deidentified returns a DICOM file by the basic confidentiality profile of

@@ -92,6 +92,9 @@ func Open(data []byte, limits Limits) (*Image, error) {
 	if err != nil {
 		return nil, fmt.Errorf("embed: open %s: %w", c.media, err)
 	}
+	if n := s.frames(); n > limits.Frames {
+		return nil, fmt.Errorf("embed: open %s: %w: %d frames, the limit is %d", c.media, ErrTooLarge, n, limits.Frames)
+	}
 	return &Image{media: c.media, source: s}, nil
 }
 

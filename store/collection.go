@@ -133,9 +133,9 @@ func Merge(tasks, more []Task) ([]Task, error) {
 }
 
 func (t Task) check() error {
-	err := checkText("task name", t.Name, 64)
+	err := checkText(fmt.Sprintf("task name %.80q", t.Name), t.Name, 64)
 	for _, class := range t.Classes {
-		err = errors.Join(err, checkText("class of task "+t.Name, class, 128))
+		err = errors.Join(err, checkText(fmt.Sprintf("class %.80q of task %.80q", class, t.Name), class, 128))
 	}
 	return err
 }
@@ -153,7 +153,7 @@ const (
 func (i Instance) Validate() error {
 	err := checkText("instance id", i.ID, maxText)
 	for _, f := range []struct{ field, text string }{
-		{"patient", i.Patient}, {"study", i.Study}, {"series", i.Series},
+		{"patient", i.Patient}, {"study", i.Study}, {"series", i.Series}, {"file", i.File},
 	} {
 		if f.text != "" {
 			err = errors.Join(err, checkText(f.field, f.text, maxText))
@@ -165,8 +165,8 @@ func (i Instance) Validate() error {
 	if i.Kept != "" && i.Kept != NotKept && !digest.MatchString(i.Kept) {
 		err = errors.Join(err, fmt.Errorf("kept %.80q: %w: neither %s nor the lower-case hex of a SHA-256", i.Kept, ErrInvalid, NotKept))
 	}
-	if i.Frame < 0 {
-		err = errors.Join(err, fmt.Errorf("frame %d: %w: frames count from 1", i.Frame, ErrInvalid))
+	if i.Frame < 0 || (i.Frame > 0) != (i.File != "") || (i.File != "" && !strings.HasPrefix(i.ID, i.File+":")) {
+		err = errors.Join(err, fmt.Errorf("frame %d: %w: frames count from 1, and their IDs are the file's, a colon and more", i.Frame, ErrInvalid))
 	}
 	for field, text := range i.Metadata {
 		err = errors.Join(err, checkText("metadata field", field, 64), checkText("metadata "+field, text, maxText))
@@ -181,11 +181,12 @@ func (i Instance) Validate() error {
 }
 
 // checkText accepts 1 to limit bytes of printable UTF-8 without the separator
-// '|' and without space at either end.
+// '|' and without space at either end. Its error does not say the text, which may
+// name a patient.
 func checkText(what, text string, limit int) error {
 	bad := func(r rune) bool { return r == '|' || r == utf8.RuneError || !unicode.IsPrint(r) }
 	if text == "" || len(text) > limit || strings.TrimSpace(text) != text || strings.ContainsFunc(text, bad) {
-		return fmt.Errorf("%s %.80q: %w: use 1 to %d printable bytes without '|' or space at the ends", what, text, ErrInvalid, limit)
+		return fmt.Errorf("%s: %w: %d bytes; use 1 to %d printable ones without '|' or space at the ends", what, ErrInvalid, len(text), limit)
 	}
 	return nil
 }

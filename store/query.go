@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Query asks for the cases nearest to a vector.
@@ -136,6 +137,9 @@ func (l Level) Check() error {
 func Pooled(vectors [][]float32, pool string) ([]float32, bool) {
 	if len(vectors) == 0 {
 		return nil, false
+	}
+	if len(vectors) == 1 { // as it is, to the last bit
+		return slices.Clone(vectors[0]), true
 	}
 	sum := make([]float64, len(vectors[0]))
 	for n, v := range vectors {

@@ -24,8 +24,11 @@ type Instance struct {
 	// Kept is the digest of what is kept of the original where that is not what
 	// was received, and NotKept where nothing is.
 	Kept string `json:"kept,omitempty"`
-	// Frame counts the images of one file from 1; 0 is the only one.
-	Frame int `json:"frame,omitempty"`
+	// File is what the images of a file with several have in common: the ID that
+	// the file has, of which each instance's begins. Frame counts them from 1. Of a
+	// file with one image both are empty.
+	File  string `json:"file,omitempty"`
+	Frame int    `json:"frame,omitempty"`
 	// Metadata is what may be known of the image by DICOM keyword.
 	Metadata  map[string]string `json:"metadata,omitempty"`
 	MediaType string            `json:"media_type,omitempty"`
@@ -87,8 +90,8 @@ type Record struct {
 	// need not be set.
 	Labels []Label
 	// Original is what is kept of the image, whose digest is that of
-	// Instance.Original; nil writes nothing, for another record of the same call
-	// or one that is stored may have brought it.
+	// Instance.Original; nil writes nothing, for the first record of the same file
+	// brings it.
 	Original []byte
 	// Replace lets the record take the place of an instance with the same ID
 	// and other content, which is ErrConflict otherwise.

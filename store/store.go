@@ -60,6 +60,9 @@ type Catalog interface {
 	// Put stores records, each one wholly or not at all, and returns one
 	// outcome for each in the same order. The error is for what concerns the
 	// whole call; a record that is refused has its reason in its outcome.
+	// Records that follow each other and are of one file (Instance.File) are
+	// all refused for what is wrong with one. A record or file that replaces
+	// others replaces all images of the file of that ID.
 	Put(ctx context.Context, collection string, records []Record) ([]Outcome, error)
 	// Label stores labels, all or none, and returns the key of the last.
 	// A label that says what is said already is not stored again; if none is
@@ -67,7 +70,8 @@ type Catalog interface {
 	// counts.
 	Label(ctx context.Context, collection string, labels []Label) (Key, error)
 	// Delete removes an instance, its vector, its labels and, when nothing
-	// else refers to it, its original.
+	// else refers to it, its original. The ID of a file with several images
+	// stands for all of them, here and in Label, and for the first elsewhere.
 	Delete(ctx context.Context, collection, id string) error
 
 	// Instance returns one instance with its labels; an unknown one is
@@ -75,8 +79,9 @@ type Catalog interface {
 	Instance(ctx context.Context, collection, id string) (Case, error)
 	// Vector returns the embedding of an instance.
 	Vector(ctx context.Context, collection, id string) ([]float32, error)
-	// Pooled returns the vector of the series or study that an instance is in:
-	// ErrInvalid if it is in none.
+	// Pooled returns the vector of the series or study that an instance is in,
+	// ErrInvalid if it is in none; and of the instance itself, or of all images
+	// of a file, at the level of instances.
 	Pooled(ctx context.Context, collection, id string, level Level) ([]float32, error)
 	// WithDigest returns the instances whose original has this SHA-256.
 	WithDigest(ctx context.Context, collection, digest string) ([]Case, error)

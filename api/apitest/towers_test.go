@@ -44,7 +44,14 @@ func towers(t *testing.T) *embed.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := text.Open(dir)
+	content, config, _, err := f.Tokenizer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := text.Parse(content)
+	if err == nil {
+		k, err = k.WithConfig(config)
+	}
 	if err == nil {
 		err = model.SetText(strings.Repeat("0", 64), strings.Repeat("0", 64), texts, k)
 	}

@@ -71,6 +71,7 @@ var table = []row{
 	{code: "store_damaged", status: http.StatusInternalServerError, err: store.ErrDamaged},
 
 	{code: "image_empty", status: http.StatusUnprocessableEntity, err: embed.ErrEmpty},
+	{code: "codec_interrupted", status: http.StatusServiceUnavailable, err: embed.ErrInterrupted, title: "decoding was interrupted: try again"},
 	{code: "codec_missing", status: http.StatusUnsupportedMediaType, err: embed.ErrCodec, title: "a codec library is missing on the server"},
 	{code: "no_pixels", status: http.StatusUnprocessableEntity, err: embed.ErrNoPixels},
 	{code: "no_text_tower", status: http.StatusUnprocessableEntity, err: embed.ErrNoText},

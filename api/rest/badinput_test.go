@@ -156,7 +156,7 @@ func TestDICOMWithoutAnImageIsRefused(t *testing.T) {
 func TestDICOMWithoutAKeyIsRefused(t *testing.T) {
 	w := cases(t, 1)
 	p := w.send(http.MethodPost, at+"/instances", "application/dicom", string(apitest.DICOM(t, apitest.Jane, 10))).problem(409, "patient_key")
-	if !strings.Contains(p.Detail, "there is no key") {
+	if !strings.Contains(p.Detail, "made without one") {
 		t.Errorf("got %q, want what is missing", p.Detail)
 	}
 	apitest.HoldsNone(t, "the answer", fmt.Append(nil, p))

@@ -19,7 +19,9 @@ type benchEmbed struct {
 func (benchEmbed) Help() string {
 	return `Reads, decodes, preprocesses and embeds images without storing them. Each stage is
 measured by itself in one thread; then the network alone, fed ready tensors by all
-workers, beside the whole way from files to vectors.
+workers, beside the whole way from files to vectors. How many threads and images
+a run of the network takes is measured anew, and kept for other commands, unless
+the configuration says it.
 
   nearcase bench embed --model resnet18 cxr/
   nearcase bench embed --images 2000 study.zip`
@@ -32,7 +34,6 @@ func (b benchEmbed) Run(ctx context.Context, s *session) (err error) {
 	if b.Images < 1 {
 		return fmt.Errorf("--images is %d, use 1 or more", b.Images)
 	}
-	s.measures = true
 	c, err := s.configuration()
 	if err != nil {
 		return err
@@ -41,7 +42,7 @@ func (b benchEmbed) Run(ctx context.Context, s *session) (err error) {
 	for _, path := range b.Paths {
 		source, err := api.OpenSource(path, c.Limits.ImageBytes)
 		if err != nil {
-			return err
+			return plain(err)
 		}
 		defer source.Close()
 		for image := range source.Images {
@@ -50,7 +51,8 @@ func (b benchEmbed) Run(ctx context.Context, s *session) (err error) {
 			}
 		}
 	}
-	service := newService(models{config: c, measures: s.measures}, nil, api.Privacy{})
+	s.measure(ctx, true)
+	service := newService(models{config: c, measuring: s.measuring}, nil, api.Privacy{})
 	defer func() { err = errors.Join(err, service.Close()) }()
 	r, err := service.BenchEmbed(ctx, cmp.Or(b.Model, c.Model), images, s.progress("embed"))
 	if err != nil {
@@ -60,7 +62,7 @@ func (b benchEmbed) Run(ctx context.Context, s *session) (err error) {
 }
 
 func printEmbedBench(w io.Writer, r api.EmbedBench) {
-	fmt.Fprintf(w, "%s: %d images of %.1f MB in all, batches of %d, %d workers\n", r.Model, r.Images, float64(r.Bytes)/1e6, r.Batch, r.Workers)
+	fmt.Fprintf(w, "%s: %s of %.1f MB in all, batches of %d, %s\n", r.Model, count(r.Images, "image"), float64(r.Bytes)/1e6, r.Batch, count(r.Workers, "worker"))
 	t := table(w, "STAGE", "IMAGES/S", "EACH", "THREADS")
 	for _, stage := range r.Stages {
 		t.row(stage.Name, fmt.Sprintf("%.1f", stage.PerSecond), brief(stage.PerImage), 1)
@@ -70,6 +72,6 @@ func printEmbedBench(w io.Writer, r api.EmbedBench) {
 	t.flush()
 	fmt.Fprintf(w, "Files become vectors at %.3f of the network's rate.\n", r.Ratio)
 	if r.Failed > 0 {
-		fmt.Fprintf(w, "%d images could not be embedded and are not counted.\n", r.Failed)
+		fmt.Fprintf(w, "Not counted, as they could not be embedded: %s.\n", count(r.Failed, "image"))
 	}
 }

@@ -74,6 +74,7 @@ type indexConfig struct {
 type limits struct {
 	ImageBytes    int64 `yaml:"image_bytes" env:"IMAGE_BYTES"`
 	ImagePixels   int64 `yaml:"image_pixels" env:"IMAGE_PIXELS"`
+	ImageFrames   int   `yaml:"image_frames" env:"IMAGE_FRAMES"`
 	RequestBytes  int64 `yaml:"request_bytes" env:"REQUEST_BYTES"`
 	RequestImages int   `yaml:"request_images" env:"REQUEST_IMAGES"`
 }
@@ -92,7 +93,7 @@ func defaults() config {
 		Privacy:   privacy{Fields: slices.Clone(embed.DefaultFields), Originals: api.Deidentified},
 		Votes:     votesConfig{Neighbours: 20, Weighting: "softmax", Temperature: 0.07},
 		Index:     indexConfig{Engine: "auto"},
-		Limits:    limits{ImageBytes: 256 << 20, ImagePixels: 100_000_000, RequestBytes: 1 << 30, RequestImages: 1000},
+		Limits:    limits{ImageBytes: 256 << 20, ImagePixels: 100_000_000, ImageFrames: 5000, RequestBytes: 1 << 30, RequestImages: 1000},
 		Log:       logConfig{Level: "info", Format: "text"},
 	}
 }
@@ -176,6 +177,7 @@ func (c config) check() error {
 		within("index.candidates", c.Index.Candidates, 0, 1<<16),
 		within("limits.image_bytes", c.Limits.ImageBytes, 1<<10, 4<<30),
 		within("limits.image_pixels", c.Limits.ImagePixels, 1, 4_000_000_000),
+		within("limits.image_frames", c.Limits.ImageFrames, 1, 1_000_000),
 		within("limits.request_bytes", c.Limits.RequestBytes, 1<<10, 1<<40),
 		within("limits.request_images", c.Limits.RequestImages, 1, 1_000_000),
 		oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error"),
@@ -183,10 +185,16 @@ func (c config) check() error {
 	)
 }
 
+// identifiers are attributes that name a patient as Patient ID does.
+var identifiers = []string{"PatientID", "OtherPatientIDs", "OtherPatientIDsSequence", "IssuerOfPatientID"}
+
 func (p privacy) check() error {
 	for _, field := range p.Fields {
 		if !embed.IsField(field) {
 			return fmt.Errorf("privacy.fields has %q, which is no DICOM keyword known here", field)
+		}
+		if slices.Contains(identifiers, field) {
+			return fmt.Errorf("privacy.fields has %s, which is kept by its pseudonym only", field)
 		}
 	}
 	return nil

@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -25,6 +24,7 @@ import (
 // are those of a store that was never killed.
 func TestKilledIngestLosesNothing(t *testing.T) {
 	csv := phantoms(t, 16)
+	t.Setenv("NEARCASE_PRIVACY_KEY_FILE", file(t, "patient.key", []byte(strings.Repeat("5a", keyBytes)))) // for both
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
@@ -188,12 +188,17 @@ func labelUntilKilled(t *testing.T, data string, round int, want map[string]stri
 		t.Fatal(err)
 	}
 	killed := make(chan struct{})
-	time.AfterFunc(time.Duration(20+30*round)*time.Millisecond, func() {
-		kill()
-		close(killed)
+	end := sync.OnceFunc(func() {
+		go func() {
+			kill()
+			close(killed)
+		}()
 	})
-	defer func() { <-killed }()
+	defer func() { end(); <-killed }()
 	for n := 0; ; n++ {
+		if n == 8+6*round { // while labels go on being posted
+			end()
+		}
 		i := page.Instances[n%len(page.Instances)].ID
 		class := []string{"clear", "haze", "nodules"}[(n+round)%3]
 		_, err := c.Label(ctx, "default", []api.LabelRequest{{Instance: i, Task: "finding", Classes: []string{class}}})

@@ -121,11 +121,12 @@ func phantomImage(p phantom.Image) api.Image {
 
 func (d demoCommand) classify(ctx context.Context, s *session, service *api.Service, p phantom.Image) error {
 	fmt.Fprintf(s.stdout, "Classifying %s (truth: %s) with its patient left out:\n\n", p.Name, labelText(p.Labels))
-	answer, err := service.Classify(ctx, demoCollection, api.Query{Image: p.PNG})
+	query := api.Query{Image: p.PNG}
+	answer, err := service.Classify(ctx, demoCollection, query)
 	if err != nil {
 		return err
 	}
-	printClassification(s.stdout, answer)
+	printClassification(s.stdout, query, answer)
 	fmt.Fprintln(s.stdout)
 	return nil
 }

@@ -35,7 +35,7 @@ type commands struct {
 	Reindex     reindexCommand     `cmd:"" help:"Rebuild the index, perhaps with another engine, while the old one serves."`
 	Bench       benchCommand       `cmd:"" help:"Measure models and index engines on images of yours."`
 	Collections collectionsCommand `cmd:"" help:"List, show, create or drop collections."`
-	Models      modelsCommand      `cmd:"" help:"List the models that can be used."`
+	Models      modelsCommand      `cmd:"" help:"List, pull, add, inspect and verify models."`
 	Version     versionCommand     `cmd:"" help:"Print versions."`
 }
 

@@ -21,8 +21,8 @@ import (
 
 // models are the built-in network and those in the models folder.
 type models struct {
-	config   config
-	measures bool // how graphs run fastest: see tune
+	config    config
+	measuring *measuring // nil for a command that is over soon: see tune
 }
 
 // open loads a model by name into ONNX Runtime, with its text tower if it has one.
@@ -70,7 +70,7 @@ func (m models) folder(name string) (embed.Folder, error) {
 	}
 	path := filepath.Join(m.config.Models, name)
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return embed.Folder{}, fmt.Errorf("%w: there is no %s; nearcase models lists those there are: %w", api.ErrModel, path, err)
+		return embed.Folder{}, fmt.Errorf("%w in %s; nearcase models lists those there are", api.ErrModel, m.config.Models)
 	}
 	folder, err := embed.OpenFolder(path, inspect)
 	if err == nil && folder.Manifest.Name != name {
@@ -130,7 +130,7 @@ func (m models) assemble(f embed.Folder) (*embed.Model, error) {
 
 // session opens the graph of that digest as it runs best.
 func (m models) session(manifest embed.Manifest, digest string, open func(onnx.Options) (*onnx.Session, error)) (*onnx.Session, error) {
-	o, err := m.tune(m.options(manifest), digest, open)
+	o, err := m.tune(manifest.Name, m.options(manifest), digest, open)
 	if err != nil {
 		return nil, err
 	}
@@ -187,28 +187,17 @@ func (m models) setText(model *embed.Model, f embed.Folder) error {
 	return nil
 }
 
-// tokenizer reads a folder's tokenizer, with tokenizer_config.json beside it if it
-// is there, and the digest of both.
+// tokenizer reads a folder's tokenizer with its configuration, and the digest of both.
 func tokenizer(f embed.Folder) (*text.Tokenizer, string, error) {
-	content, digest, err := f.Tokenizer()
+	content, config, digest, err := f.Tokenizer()
 	if err != nil {
 		return nil, "", err
 	}
 	t, err := text.Parse(content)
-	if err != nil {
-		return nil, "", err
+	if err == nil && config != nil {
+		t, err = t.WithConfig(config)
 	}
-	path := filepath.Join(filepath.Dir(f.Path(f.Manifest.Text.Tokenizer)), "tokenizer_config.json")
-	config, err := readSmall(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return t, digest, nil
-	}
-	if err != nil {
-		return nil, "", err
-	}
-	t, err = t.WithConfig(config)
-	both := sha256.Sum256(append([]byte(digest+"\n"), config...))
-	return t, hex.EncodeToString(both[:]), err
+	return t, digest, err
 }
 
 // list describes the models there are, the built-in one first. Those that cannot
@@ -256,8 +245,8 @@ func isModel(path string) bool {
 
 func describe(m embed.Manifest, path string) api.ModelInfo {
 	info := api.ModelInfo{Name: m.Name, Description: m.Description, Dimension: m.Dimension, Licence: m.Licence, TrainingData: m.TrainingData}
-	record, pulled := hub.ReadRecord(path)
-	if !pulled {
+	record, ok := hub.ReadRecord(path)
+	if !ok {
 		return info
 	}
 	info.Licence = cmp.Or(info.Licence, record.Licence)

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -43,41 +44,55 @@ func lay(t *testing.T, folder string, files map[string][]byte) string {
 		t.Fatal(err)
 	}
 	for name, content := range files {
-		if err := os.WriteFile(filepath.Join(folder, name), content, 0o644); err != nil {
+		path := filepath.Join(folder, filepath.FromSlash(name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, content, 0o644)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return folder
 }
 
-// hubOf serves files as the repository org/waves, and trusts nobody but itself:
-// certificate is a file with what it proves itself by.
+// hubOf serves files as the repository org/waves, as hubOfAll does.
 func hubOf(t *testing.T, files map[string][]byte) (url, certificate string) {
 	t.Helper()
+	return hubOfAll(t, map[string]map[string][]byte{"org/waves": files})
+}
+
+// hubOfAll serves the files of repositories, and those of "" by their names alone. It
+// trusts nobody but itself: certificate is a file with what it proves itself by.
+func hubOfAll(t *testing.T, repositories map[string]map[string][]byte) (url, certificate string) {
+	t.Helper()
 	const commit = "0123456789abcdef0123456789abcdef01234567"
-	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if name, ok := strings.CutPrefix(r.URL.Path, "/org/waves/resolve/"+commit+"/"); ok && files[name] != nil {
-			_, _ = w.Write(files[name])
-			return
-		}
-		if r.URL.Path != "/api/models/org/waves/revision/main" {
-			http.NotFound(w, r)
-			return
-		}
-		var siblings []any
+	mux := http.NewServeMux()
+	for name, content := range repositories[""] {
+		mux.HandleFunc("/"+name, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(content) })
+	}
+	delete(repositories, "")
+	for repository, files := range repositories {
 		for name, content := range files {
-			sum, blob := sha256.Sum256(content), sha1.Sum(append(fmt.Appendf(nil, "blob %d\x00", len(content)), content...))
-			s := map[string]any{"rfilename": name, "size": len(content), "blobId": hex.EncodeToString(blob[:])}
-			if strings.HasSuffix(name, ".onnx") {
-				s["lfs"] = map[string]any{"sha256": hex.EncodeToString(sum[:]), "size": len(content)}
-			}
-			siblings = append(siblings, s)
+			mux.HandleFunc("/"+repository+"/resolve/"+commit+"/"+name, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(content) })
 		}
-		_ = json.NewEncoder(w).Encode(map[string]any{"sha": commit, "gated": false, "tags": []string{"license:mit"}, "siblings": siblings})
-	}))
+		mux.HandleFunc("/api/models/"+repository+"/revision/main", func(w http.ResponseWriter, _ *http.Request) {
+			_ = json.NewEncoder(w).Encode(map[string]any{"sha": commit, "gated": false, "tags": []string{"license:mit"}, "siblings": siblings(files)})
+		})
+	}
+	server := httptest.NewTLSServer(mux)
 	t.Cleanup(server.Close)
 	block := &pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}
 	return server.URL, file(t, "ca.pem", pem.EncodeToMemory(block))
+}
+
+// siblings lists files as the hub does.
+func siblings(files map[string][]byte) (all []any) {
+	for name, content := range files {
+		sum, blob := sha256.Sum256(content), sha1.Sum(append(fmt.Appendf(nil, "blob %d\x00", len(content)), content...))
+		s := map[string]any{"rfilename": name, "size": len(content), "blobId": hex.EncodeToString(blob[:])}
+		if strings.HasSuffix(name, ".onnx") {
+			s["lfs"] = map[string]any{"sha256": hex.EncodeToString(sum[:]), "size": len(content)}
+		}
+		all = append(all, s)
+	}
+	return all
 }
 
 // trusting runs nearcase in a process that trusts the certificate.
@@ -249,7 +264,6 @@ func TestModelsThatCannotBeUsedAreRefused(t *testing.T) {
 		{"an output that is no vector", add(map[string][]byte{"manifest.yaml": []byte(zeroManifest), "model.onnx": zeroGraph()}), "no vector"},
 		{"a manifest of another dimension", add(with(fmt.Sprintf("dimension: %d", m.Dimension), "dimension: 7")), "dimension: 7"},
 		{"a manifest of another input", add(with("input: "+m.Input, "input: image")), `the graph has no "image"`},
-		{"a manifest of another name", add(with("name: waves", "name: tides")), "tides"},
 		{"a manifest that is none", add(map[string][]byte{"manifest.yaml": []byte("colour: red"), "model.onnx": good["model.onnx"]}), "colour"},
 		{"a damaged graph", add(map[string][]byte{"manifest.yaml": good["manifest.yaml"], "model.onnx": good["model.onnx"][:1000]}), "model.onnx"},
 		{"a missing graph", add(map[string][]byte{"manifest.yaml": good["manifest.yaml"]}), "no such file"},
@@ -258,7 +272,7 @@ func TestModelsThatCannotBeUsedAreRefused(t *testing.T) {
 		{"the built-in model's name", []string{"models", "add", "--name", "scatter", bare}, "built-in"},
 		{"no repository of the hub", []string{"models", "pull", "--endpoint", url, "org/tides"}, "not found"},
 		{"no name of the catalogue", []string{"models", "pull", "resnet-152"}, "--available"},
-		{"a model that is not there", []string{"models", "verify", "tides"}, "there is no"},
+		{"a model that is not there", []string{"models", "verify", "tides"}, "model tides: no such model in "},
 		{"a folder that is not there", []string{"models", "inspect", "tides"}, "there is no model folder"},
 		{"a server", []string{"--server", "http://127.0.0.1:1", "models", "pull", "resnet50"}, "not on --server"},
 	} {

@@ -1,12 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"nearcase/embed"
@@ -23,6 +23,8 @@ func (modelsAdd) Help() string {
 	return `Copies a model of this machine into the models folder, whole or not at all, after
 opening it. A folder may be as Hugging Face lays it out or have a manifest.yaml.
 An ONNX file alone does not say how pictures are fed to it: give its manifest.
+Vectors that were recorded of the folder's model, or of the one that is replaced,
+are kept, so that nearcase models verify compares to them.
 
   nearcase models add ~/downloads/clip-vit-base-patch32
   nearcase models add --manifest docs/models/resnet18-layer3/manifest.yaml resnet18_layer3_gap256.onnx`
@@ -36,70 +38,59 @@ func (q modelsAdd) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	o, err := q.options(ctx, models{config: c}, s)
+	o, err := q.options(models{config: c}, s)
 	if err != nil {
 		return err
 	}
-	plan, err := q.plan(ctx)
+	plan, folder, err := q.plan(o.Extra[manifestName])
 	if err != nil {
 		return err
 	}
-	return q.carryOut(ctx, s, c, plan, o)
+	return q.carryOut(ctx, s, c, plan, folder, o)
 }
 
-// plan chooses the files of the model.
-func (q modelsAdd) plan(ctx context.Context) (hub.Plan, error) {
+// plan chooses the files of the model. folder is where they lie, "" where the graph
+// does not lie in a model's folder.
+func (q modelsAdd) plan(manifest []byte) (p hub.Plan, folder string, err error) {
 	info, err := os.Stat(q.Path)
 	if err != nil {
-		return hub.Plan{}, err
+		return p, "", err
 	}
 	if !info.IsDir() {
-		return q.file(ctx)
+		p, err = q.file(manifest)
+		return p, "", err
 	}
-	folder, err := embed.OpenFolder(q.Path, inspect)
+	f, err := embed.OpenFolderAs(q.Path, embed.As{Name: q.Name, Manifest: manifest}, inspect)
 	if err != nil {
-		return hub.Plan{}, err
+		return p, "", err
 	}
-	graphs := []string{folder.Manifest.File}
-	if t := folder.Manifest.Text; t != nil && t.File != folder.Manifest.File {
-		graphs = append(graphs, t.File)
-	}
-	if t := folder.Manifest.Text; t != nil && t.Tokenizer != "tokenizer.json" {
-		graphs = append(graphs, t.Tokenizer)
-	}
-	return q.local(ctx, q.Path, false, graphs)
+	p, err = hub.Local(q.Path, false, f.Files()...)
+	p.Name = f.Manifest.Name
+	return p, q.Path, err
 }
 
-// file plans to take an ONNX file with its data.
-func (q modelsAdd) file(ctx context.Context) (hub.Plan, error) {
-	g, err := onnx.Inspect(q.Path)
-	if err != nil {
-		return hub.Plan{}, err
-	}
-	name := filepath.Base(q.Path)
-	if q.Manifest == "" {
-		return hub.Plan{}, fmt.Errorf("%s does not say how pictures are fed to it: give a manifest with --manifest, such as\n\n%s", q.Path, skeleton(name, g))
-	}
-	p, err := q.local(ctx, filepath.Dir(q.Path), true, []string{name})
-	p.Name = strings.TrimSuffix(name, ".onnx")
-	return p, err
-}
-
-// local plans the graphs with the data that they name themselves.
-func (q modelsAdd) local(ctx context.Context, folder string, alone bool, files []string) (hub.Plan, error) {
-	for _, file := range slices.Clone(files) {
-		if !strings.HasSuffix(file, ".onnx") {
-			continue
-		}
-		g, err := onnx.Inspect(filepath.Join(folder, filepath.FromSlash(file)))
+// file plans to take an ONNX file with what its manifest names beside it.
+func (q modelsAdd) file(manifest []byte) (p hub.Plan, err error) {
+	folder, name := filepath.Split(q.Path)
+	folder = cmp.Or(folder, ".")
+	if manifest == nil {
+		g, err := onnx.Inspect(q.Path)
 		if err != nil {
-			return hub.Plan{}, err
+			return p, err
 		}
-		for _, e := range g.External {
-			files = append(files, filepath.ToSlash(filepath.Join(filepath.Dir(file), e.Name)))
-		}
+		return p, fmt.Errorf("%s does not say how pictures are fed to it: give a manifest with --manifest, such as\n\n%s", q.Path, skeleton(name, g))
 	}
-	return hub.Local(ctx, folder, alone, files...)
+	called := cmp.Or(q.Name, embed.ManifestName(manifest), strings.TrimSuffix(name, ".onnx"))
+	f, err := embed.OpenFolderAs(folder, embed.As{Name: called, Manifest: manifest}, inspect)
+	if err != nil {
+		return p, err
+	}
+	if f.Manifest.File != name {
+		return p, fmt.Errorf("%s is of %s, not of %s", q.Manifest, f.Manifest.File, name)
+	}
+	p, err = hub.Local(folder, true, f.Files()...)
+	p.Name = called
+	return p, err
 }
 
 // skeleton is a manifest with what the graph tells; the rest is the usual one of

@@ -77,7 +77,7 @@ func (q modelsInspect) Run(_ context.Context, s *session) error {
 func (m models) examine(name string) (inspected, error) {
 	if name == scatter.Manifest().Name {
 		digest := sha256.Sum256(scatter.Graph())
-		i := inspected{Manifest: scatter.Manifest(), From: "built in"}
+		i := inspected{Manifest: scatter.Manifest(), From: "built in", Recorded: isRecorded(filepath.Join(m.config.Models, name))}
 		return i, i.identify(hex.EncodeToString(digest[:]), "", "")
 	}
 	path := filepath.Join(m.config.Models, name)
@@ -91,14 +91,19 @@ func (m models) examine(name string) (inspected, error) {
 	if record, ok := hub.ReadRecord(path); ok {
 		i.Source = &record
 	}
-	_, err := os.Stat(filepath.Join(path, goldenName))
-	i.Recorded = err == nil
+	i.Recorded = isRecorded(path)
 	folder, err := embed.OpenFolder(path, inspect)
 	i.Manifest, i.From = folder.Manifest, folder.From
 	if err != nil {
 		return i, err
 	}
 	return i, i.graphs(folder)
+}
+
+// isRecorded reports whether a folder has the vectors recorded of its model.
+func isRecorded(folder string) bool {
+	_, err := os.Stat(filepath.Join(folder, goldenName))
+	return err == nil
 }
 
 // graphs looks into the folder's graphs and derives the fingerprints.
@@ -196,9 +201,17 @@ func (i inspected) source(t tabular) {
 	}
 	r := *i.Source
 	t.row("source", cmp.Or(r.Page, r.Source))
-	t.row("commit", cmp.Or(r.Commit, "-"))
+	if r.Commit != "" {
+		t.row("commit", r.Commit)
+	}
 	t.row("licence", cmp.Or(i.Manifest.Licence, r.Licence, "not stated"))
-	t.row("pulled", r.Pulled.Format("2006-01-02 15:04:05 MST"))
+	const layout = "2006-01-02 15:04:05 MST"
+	if !r.Pulled.IsZero() {
+		t.row("pulled", r.Pulled.Format(layout))
+	}
+	if !r.Added.IsZero() {
+		t.row("added", r.Added.Format(layout))
+	}
 }
 
 func (g graphInfo) print(t tabular) {

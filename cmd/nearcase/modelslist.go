@@ -69,19 +69,25 @@ func (s *session) models(ctx context.Context) (infos []api.ModelInfo, err error)
 	return models{config: c}.list()
 }
 
+// printCatalogue lists the models, and below what is known about each.
 func printCatalogue(w io.Writer) {
-	t := table(w, "MODEL", "DIMENSION", "TEXT", "ACCESS", "LICENCE", "TRAINING DATA", "FROM")
+	t := table(w, "MODEL", "DIMENSION", "TEXT", "ACCESS", "FROM")
 	for _, e := range hub.Catalogue() {
 		dimension := "?"
 		if e.Dimension > 0 {
 			dimension = fmt.Sprint(e.Dimension)
 		}
-		t.row(e.Name, dimension, map[bool]string{true: "yes"}[e.Text], map[bool]string{true: "gated", false: "open"}[e.Gated], e.Licence, e.TrainingData, e.Page)
+		t.row(e.Name, dimension, map[bool]string{true: "yes", false: "no"}[e.Text], map[bool]string{true: "gated", false: "open"}[e.Gated], e.Page)
 	}
 	t.flush()
 	for _, e := range hub.Catalogue() {
+		fmt.Fprintf(w, "\n%s\n", e.Name)
+		t := table(w)
+		t.row("  licence", e.Licence)
+		t.row("  training data", e.TrainingData)
 		if e.Note != "" {
-			fmt.Fprintf(w, "%s: %s\n", e.Name, e.Note)
+			t.row("  note", e.Note)
 		}
+		t.flush()
 	}
 }

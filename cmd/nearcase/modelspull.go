@@ -6,13 +6,18 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"nearcase/embed"
 	"nearcase/embed/hub"
 	"nearcase/embed/scatter"
 )
+
+// manifestName is the file in a model's folder that describes it.
+const manifestName = "manifest.yaml"
 
 // placed are the flags of how a model takes its place.
 type placed struct {
@@ -55,7 +60,7 @@ func (q modelsPull) Run(ctx context.Context, s *session) error {
 	if err != nil {
 		return err
 	}
-	o, err := q.options(ctx, models{config: c}, s)
+	o, err := q.options(models{config: c}, s)
 	if err != nil {
 		return err
 	}
@@ -69,42 +74,122 @@ func (q modelsPull) Run(ctx context.Context, s *session) error {
 	if !s.Quiet {
 		printPlan(s.stderr, plan)
 	}
-	return q.carryOut(ctx, s, c, plan, o)
+	if q.Manifest == "" {
+		o.Extra = variant(plan)
+	}
+	return q.carryOut(ctx, s, c, plan, "", o)
+}
+
+// variant is a manifest where the plan's graph is none that a folder is looked
+// through for.
+func variant(p hub.Plan) map[string][]byte {
+	var graphs, files []string
+	for _, f := range p.Files {
+		files = append(files, f.Path)
+		if strings.HasSuffix(f.Path, ".onnx") {
+			graphs = append(graphs, f.Path)
+		}
+	}
+	manifest := embed.ManifestFor(p.Name, graphs, files)
+	if manifest == nil {
+		return nil
+	}
+	return map[string][]byte{manifestName: manifest}
 }
 
 // options are those of the hub that the flags and the configuration give.
-func (q *modelsPull) options(ctx context.Context, m models, s *session) (hub.Options, error) {
-	o, err := q.placed.options(ctx, m, s)
+func (q *modelsPull) options(m models, s *session) (hub.Options, error) {
+	o, err := q.placed.options(m, s)
 	o.Endpoint, o.Token = cmp.Or(q.Endpoint, m.config.Hub.Endpoint), cmp.Or(m.config.Hub.Token, os.Getenv("HF_TOKEN"))
 	o.Revision, o.File, o.SHA256 = q.Revision, q.File, q.SHA256
 	return o, err
 }
 
-// options are those of placing a model: with a manifest, and opened for a trial.
-func (p *placed) options(ctx context.Context, m models, s *session) (o hub.Options, err error) {
-	o = hub.Options{Force: p.Force, Progress: s.bytes("fetch")}
+// options are those of placing a model with a manifest.
+func (p *placed) options(m models, s *session) (o hub.Options, err error) {
+	o = hub.Options{Force: p.Force, Progress: s.bytes("fetch"), External: outside}
 	if p.Manifest != "" {
 		content, err := readSmall(p.Manifest)
 		if err != nil {
 			return o, err
 		}
-		manifest, err := embed.ParseManifest(content)
-		if err == nil { // one with a base is complete only in its folder
-			p.Name = cmp.Or(p.Name, manifest.Name)
-		}
-		o.Extra = map[string][]byte{"manifest.yaml": content}
+		p.Name = cmp.Or(p.Name, embed.ManifestName(content))
+		o.Extra = map[string][]byte{manifestName: content}
 	}
-	if p.Name == scatter.Manifest().Name {
-		return o, fmt.Errorf("%s is the built-in model: give another --name", p.Name)
+	if err := free(p.Name); err != nil {
+		return o, err
+	}
+	if !p.Unchecked {
+		if err := m.load(); err != nil { // rather now than after the download
+			return o, fmt.Errorf("%w; or use --unchecked", err)
+		}
+	}
+	return o, nil
+}
+
+// free refuses the name of the built-in model.
+func free(name string) error {
+	if name == scatter.Manifest().Name {
+		return fmt.Errorf("%s is the built-in model: give another --name", name)
+	}
+	return nil
+}
+
+// outside lists the files in which the graph at path keeps data.
+func outside(path string) ([]string, error) {
+	g, err := inspect(path)
+	return g.External, err
+}
+
+// settle completes a model that has not taken its place yet, and tries it unless it
+// is not to be checked. Its manifest gets its name, and the vectors recorded of the
+// model that it replaces, or of that in the folder it comes from, are kept.
+func (p placed) settle(ctx context.Context, m models, folder, from string) error {
+	name := filepath.Base(folder)
+	if err := rename(filepath.Join(folder, manifestName), name); err != nil {
+		return err
+	}
+	before := []string{filepath.Join(m.config.Models, name)}
+	if from != "" {
+		before = append(before, from)
+	}
+	if err := inherit(folder, before); err != nil {
+		return err
 	}
 	if p.Unchecked {
-		return o, nil
+		return nil
 	}
-	if err := m.load(); err != nil { // rather now than after the download
-		return o, fmt.Errorf("%w; or use --unchecked", err)
+	return m.try(ctx, folder)
+}
+
+// inherit takes the recorded vectors over from the first folder that has some.
+func inherit(folder string, before []string) error {
+	for _, f := range before {
+		content, err := readSmall(filepath.Join(f, goldenName))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(folder, goldenName), content, 0o644)
 	}
-	o.Check = func(folder string) error { return m.try(ctx, folder) }
-	return o, nil
+	return nil
+}
+
+// rename writes a model's name into the manifest at path, if there is one.
+func rename(path, name string) error {
+	content, err := readSmall(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		content, err = embed.NameManifest(content, name)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", filepath.Base(path), err)
+	}
+	return os.WriteFile(path, content, 0o644)
 }
 
 // try opens a model that has not taken its place yet.
@@ -118,9 +203,14 @@ func (m models) try(ctx context.Context, folder string) error {
 	return errors.Join(err, model.Close())
 }
 
-// carryOut fetches what is planned.
-func (p placed) carryOut(ctx context.Context, s *session, c config, plan hub.Plan, o hub.Options) error {
+// carryOut fetches what is planned; from is the model's folder of this machine that
+// it comes from, if any.
+func (p placed) carryOut(ctx context.Context, s *session, c config, plan hub.Plan, from string, o hub.Options) error {
 	name := cmp.Or(p.Name, plan.Name)
+	if err := free(name); err != nil {
+		return err
+	}
+	o.Check = func(folder string) error { return p.settle(ctx, models{config: c}, folder, from) }
 	record, err := hub.Pull(ctx, plan, c.Models, name, o)
 	if err != nil {
 		return err

@@ -62,13 +62,30 @@ func readKey(path string) ([]byte, error) {
 func makeKey(path string) ([]byte, error) {
 	key := make([]byte, keyBytes)
 	_, _ = rand.Read(key) // never fails
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
+	if err := writeKey(path, key); err != nil {
 		return nil, fmt.Errorf("patient key: %w", err)
+	}
+	return key, nil
+}
+
+// writeKey makes the file appear whole, and stay after power loss. The data
+// directory is this process's alone.
+func writeKey(path string, key []byte) error {
+	temporary := path + ".new"
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
 	}
 	_, err = fmt.Fprintf(f, "%x\n", key)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return nil, fmt.Errorf("patient key: %w", errors.Join(err, os.Remove(path)))
+		return errors.Join(err, os.Remove(temporary))
 	}
-	return key, nil
+	if err := os.Rename(temporary, path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }

@@ -40,7 +40,16 @@ func (f queryFlags) query(c config) (api.Query, error) {
 	if q.Image, err = api.ReadFile(f.Image, c.Limits.ImageBytes); err == nil && q.Image == nil {
 		q.Image = []byte{}
 	}
-	return q, err
+	return q, plain(err)
+}
+
+// plain leaves out of an error that a source is not valid: who named the file
+// knows which it is.
+func plain(err error) error {
+	if errors.Is(err, api.ErrSource) {
+		return errors.New(strings.TrimPrefix(err.Error(), api.ErrSource.Error()+": "))
+	}
+	return err
 }
 
 // one refuses any number of questions but one.
@@ -111,31 +120,77 @@ func (q similarCommand) Run(ctx context.Context, s *session) error {
 		return s.print(answer, func(w io.Writer) {
 			printCases(w, answer.Cases, query.Level)
 			if len(answer.Cases) == 0 {
-				fmt.Fprintln(w, none(query))
+				fmt.Fprintln(w, none("case", query))
 			}
-			fmt.Fprintln(w, about(answer.Query, answer.Provenance))
+			fmt.Fprintln(w, about(query, answer.Query, answer.Provenance))
 		})
 	})
 }
 
+// printCases prints a row for each case; its columns are those that any case has
+// something for.
 func printCases(w io.Writer, cases []api.Case, level string) {
-	if level == "instance" {
-		t := table(w, "SCORE", "CASE", "PATIENT", "LABELS", "ID")
-		for _, c := range cases {
-			t.row(fmt.Sprintf("%.4f", c.Score), c.Name, c.Patient, labelText(c.Labels), c.ID)
+	heads := []string{"SCORE", "FRAME", "CASE", "PATIENT", "LABELS", "METADATA", "ID"}
+	if level != "instance" {
+		heads = []string{"SCORE", "IMAGES", "PATIENT", "LABELS", "METADATA", "STUDY", "SERIES"}
+	}
+	var rows [][]string
+	for _, c := range cases {
+		score, labels, metadata := fmt.Sprintf("%.4f", c.Score), labelText(c.Labels), metadataText(c.Metadata, level)
+		switch level {
+		case "instance":
+			rows = append(rows, []string{score, frameText(c.Frame), c.Name, c.Patient, labels, metadata, c.ID})
+		case "study":
+			rows = append(rows, []string{score, fmt.Sprint(len(c.Instances)), c.Patient, labels, metadata, c.Study, ""})
+		default:
+			rows = append(rows, []string{score, fmt.Sprint(len(c.Instances)), c.Patient, labels, metadata, c.Study, c.Series})
 		}
-		t.flush()
+	}
+	printColumns(w, heads, rows)
+}
+
+// printColumns prints a table without the columns that are empty in every row.
+func printColumns(w io.Writer, heads []string, rows [][]string) {
+	if len(rows) == 0 {
 		return
 	}
-	t := table(w, "SCORE", "IMAGES", "PATIENT", "LABELS", "STUDY", "SERIES")
-	for _, c := range cases {
-		series := c.Series
-		if level == "study" {
-			series = ""
+	used := func(row []string) []any {
+		var cells []any
+		for i, cell := range row {
+			if slices.ContainsFunc(rows, func(r []string) bool { return r[i] != "" }) {
+				cells = append(cells, cell)
+			}
 		}
-		t.row(fmt.Sprintf("%.4f", c.Score), len(c.Instances), c.Patient, labelText(c.Labels), c.Study, series)
+		return cells
+	}
+	t := table(w, used(heads)...)
+	for _, row := range rows {
+		t.row(used(row)...)
 	}
 	t.flush()
+}
+
+// metadataText is what is known of an image in few words. A case that is a whole
+// brings what is known of its first image: how that was taken is not said.
+func metadataText(metadata map[string]string, level string) string {
+	fields := []string{"Modality", "BodyPartExamined", "ViewPosition", "ImageLaterality", "Laterality", "PatientSex", "PatientAge", "AcquisitionDate"}
+	var words []string
+	for _, field := range fields {
+		ofImage := field == "ViewPosition" || strings.HasSuffix(field, "Laterality")
+		twice := field == "Laterality" && metadata["ImageLaterality"] != ""
+		if value := metadata[field]; value != "" && !twice && (level == "instance" || !ofImage) {
+			words = append(words, value)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// frameText is the number of a frame; of a file with one image it has none.
+func frameText(frame int) string {
+	if frame == 0 {
+		return ""
+	}
+	return fmt.Sprint(frame)
 }
 
 // taskAndClasses reads TASK or TASK=CLASS|CLASS; nothing is neither.
@@ -179,21 +234,21 @@ func (q classifyCommand) Run(ctx context.Context, s *session) error {
 		if err != nil {
 			return err
 		}
-		return s.print(answer, func(w io.Writer) { printClassification(w, answer) })
+		return s.print(answer, func(w io.Writer) { printClassification(w, query, answer) })
 	})
 }
 
 // shown is how many neighbours a table shows.
 const shown = 5
 
-func printClassification(w io.Writer, answer api.Classification) {
+func printClassification(w io.Writer, q api.Query, answer api.Classification) {
 	for _, a := range answer.Tasks {
-		fmt.Fprintf(w, "%s: %s\n", a.Task, verdict(a))
+		fmt.Fprintf(w, "%s: %s\n", a.Task, verdict(q, a))
 		printScores(w, a)
 		printVoters(w, a)
 		fmt.Fprintln(w)
 	}
-	fmt.Fprintf(w, "%s; labels up to %d\n", about(answer.Query, answer.Provenance), answer.Watermark)
+	fmt.Fprintf(w, "%s; labels up to %d\n", about(q, answer.Query, answer.Provenance), answer.Watermark)
 }
 
 // printScores prints what votes, probe and texts say of each class.
@@ -219,23 +274,21 @@ func printScores(w io.Writer, a api.TaskAnswer) {
 }
 
 func printVoters(w io.Writer, a api.TaskAnswer) {
-	t := table(w, "  SCORE", "WEIGHT", "LABEL", "CASE", "PATIENT", "ID")
-	for i, v := range a.Neighbours {
-		if i == shown {
-			break
-		}
-		t.row(fmt.Sprintf("  %.4f", v.Score), fmt.Sprintf("%.3f", v.Weight), join(v.Label), v.Name, v.Patient, v.ID)
+	var rows [][]string
+	for _, v := range a.Neighbours[:min(shown, len(a.Neighbours))] {
+		rows = append(rows, []string{fmt.Sprintf("  %.4f", v.Score), fmt.Sprintf("%.3f", v.Weight), join(v.Label),
+			frameText(v.Frame), v.Name, v.Patient, metadataText(v.Metadata, "instance"), v.ID})
 	}
-	t.flush()
+	printColumns(w, []string{"  SCORE", "WEIGHT", "LABEL", "FRAME", "CASE", "PATIENT", "METADATA", "ID"}, rows)
 	if n := len(a.Neighbours) - shown; n > 0 {
 		fmt.Fprintf(w, "  and %d more\n", n)
 	}
 }
 
 // verdict says in words what votes and probe predict.
-func verdict(a api.TaskAnswer) string {
+func verdict(q api.Query, a api.TaskAnswer) string {
 	if a.Counts.Neighbours == 0 {
-		return "no labelled case beside the query's own"
+		return none("labelled case", q)
 	}
 	rest := fmt.Sprintf(" (%d neighbours of %d patients; probe on %d labels)", a.Counts.Neighbours, a.Counts.Patients, a.Counts.Examples)
 	switch {
@@ -260,12 +313,22 @@ func bar(share float64) string {
 	return strings.Repeat("█", n) + strings.Repeat("·", 10-n)
 }
 
-// none says why there may be no case.
-func none(q api.Query) string {
-	if q.MinScore != 0 {
-		return fmt.Sprintf("no case scores %g or more", q.MinScore)
+// none says that nothing answers a query, and what it had to pass.
+func none(what string, q api.Query) string {
+	var filters []string
+	if q.Labelled != "" {
+		filters = append(filters, strings.TrimSuffix("--labelled "+q.Labelled+"="+strings.Join(q.Classes, "|"), "="))
 	}
-	return "no case beside the query's own"
+	for _, field := range sortedKeys(q.Where) {
+		filters = append(filters, "--where "+field+"="+strings.Join(q.Where[field], "|"))
+	}
+	if q.MinScore != 0 {
+		filters = append(filters, fmt.Sprintf("--min-score %g", q.MinScore))
+	}
+	if len(filters) == 0 {
+		return fmt.Sprintf("no %s beside the query's own", what)
+	}
+	return fmt.Sprintf("no %s beside the query's own passes %s", what, strings.Join(filters, " "))
 }
 
 func labelText(labels map[string][]string) string {
@@ -276,7 +339,10 @@ func labelText(labels map[string][]string) string {
 	return strings.Join(texts, " ")
 }
 
-func about(q api.Subject, p api.Provenance) string {
-	text := fmt.Sprintf("%s with %s (%.12s), index %s", p.Collection, p.Model, p.Fingerprint, p.Index)
-	return text + fmt.Sprintf("; left out as the query's own patient: %d", q.Excluded)
+func about(q api.Query, asked api.Subject, p api.Provenance) string {
+	own := "the query's own patient"
+	if q.SamePatient {
+		own = "the query's own"
+	}
+	return fmt.Sprintf("%s with %s (%.12s), index %s; left out as %s: %d", p.Collection, p.Model, p.Fingerprint, p.Index, own, asked.Excluded)
 }

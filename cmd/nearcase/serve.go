@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"sync"
 
@@ -27,7 +28,6 @@ func (v serveCommand) Run(ctx context.Context, s *session) error {
 	if s.Server != "" {
 		return errors.New("serve works on a data directory, not on --server")
 	}
-	s.measures = true
 	c, err := s.configuration()
 	if err != nil {
 		return err
@@ -38,6 +38,7 @@ func (v serveCommand) Run(ctx context.Context, s *session) error {
 	if err := rest.CheckListen(c.Listen); err != nil {
 		return err
 	}
+	s.measureServing(ctx, newLogger(c.Log, s.stderr))
 	service, done, err := s.openLocal(c, orNew)
 	if err != nil {
 		return err
@@ -59,11 +60,7 @@ func serve(ctx context.Context, c config, service *api.Service, stderr io.Writer
 	})
 	var warming sync.WaitGroup
 	defer warming.Wait()
-	warming.Go(func() {
-		if err := service.Warm(ctx); err != nil {
-			logger.Warn("a model cannot be used", "error", err)
-		}
-	})
+	warming.Go(func() { warm(ctx, service, logger) })
 	url := "http://" + listener.Addr().String()
 	logger.Info("listening", "url", url, "data", c.Data)
 	if ready != nil {
@@ -72,4 +69,16 @@ func serve(ctx context.Context, c config, service *api.Service, stderr io.Writer
 	err = server.Serve(ctx, listener)
 	logger.Info("stopped")
 	return err
+}
+
+// warm opens the models of all collections, for which requests wait meanwhile.
+func warm(ctx context.Context, service *api.Service, logger *slog.Logger) {
+	err := service.Warm(ctx)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		logger.Warn("a model cannot be used", "error", err)
+	default:
+		logger.Info("models are ready")
+	}
 }

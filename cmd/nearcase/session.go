@@ -38,7 +38,7 @@ type globals struct {
 type session struct {
 	globals
 	stdout, stderr io.Writer
-	measures       bool // how models run fastest, as it will work for long
+	measuring      *measuring // nil unless it will work for long
 }
 
 // operations are what both a data directory and a server can do.
@@ -103,7 +103,7 @@ func (s *session) openLocal(c config, a access) (*api.Service, func() error, err
 	if err != nil {
 		return nil, nil, errors.Join(err, catalog.Close())
 	}
-	service := newService(models{config: c, measures: s.measures}, catalog, p)
+	service := newService(models{config: c, measuring: s.measuring}, catalog, p)
 	return service, func() error { return errors.Join(service.Close(), catalog.Close()) }, nil
 }
 
@@ -121,7 +121,7 @@ func newService(m models, catalog store.Catalog, p api.Privacy) *api.Service {
 	return api.New(api.Options{
 		Catalog: catalog, OpenModel: m.open, Models: m.list,
 		Frames: api.Frames{Which: c.Frames.Which, Sample: c.Frames.Sample}, Privacy: p,
-		Limits:  embed.Limits{Bytes: c.Limits.ImageBytes, Pixels: c.Limits.ImagePixels},
+		Limits:  embed.Limits{Bytes: c.Limits.ImageBytes, Pixels: c.Limits.ImagePixels, Frames: c.Limits.ImageFrames},
 		Workers: c.Workers, Batch: c.Batch, Neighbours: c.Votes.Neighbours,
 		Weighting: probe.Weighting{Kind: c.Votes.Weighting, Temperature: c.Votes.Temperature},
 		Index:     c.Index.spec(),

@@ -48,8 +48,7 @@ func (f *File) square(frame int) (width, height int, err error) {
 	width, height = f.format.columns, f.format.rows
 	vertical, horizontal := f.pixelSize(frame)
 	if ratio := max(vertical/horizontal, horizontal/vertical); ratio > mostStretch {
-		return 0, 0, fmt.Errorf("%w: pixels of %v x %v, more than %d times as long as wide",
-			ErrUnsupported, vertical, horizontal, mostStretch)
+		return 0, 0, fmt.Errorf("%w: pixels more than %d times as long as wide", ErrUnsupported, mostStretch)
 	}
 	if vertical > horizontal {
 		height = int(math.Floor(float64(height)*vertical/horizontal + 0.5))

@@ -11,17 +11,26 @@ import (
 // decoder decodes the stream of one frame.
 type decoder func(m *format, data []byte) (*Stored, error)
 
+// Transfer syntaxes (PS3.6 A).
+const (
+	base               = "1.2.840.10008.1.2"
+	syntaxUncompressed = base + ".1.98"
+	syntaxRLE          = base + ".5"
+)
+
+// isMarked reports whether streams of a syntax start with a mark.
+func isMarked(syntax string) bool { return syntax != syntaxUncompressed && syntax != syntaxRLE }
+
 // decoderOf returns the decoder of a transfer syntax (PS3.6 A) and whether its
 // pixel data is encapsulated. It is nil for the native syntaxes and for those
 // that are not known.
 func decoderOf(syntax string) (decode decoder, encapsulated bool) {
-	const base = "1.2.840.10008.1.2"
 	switch syntax {
 	case base, base + ".1", base + ".1.99", base + ".2", implicitMixed:
 		return nil, false
-	case base + ".1.98":
+	case syntaxUncompressed:
 		return decodeUncompressed, true
-	case base + ".5":
+	case syntaxRLE:
 		return decodeRLE, true
 	case base + ".4.50", base + ".4.51", base + ".4.57", base + ".4.70":
 		return decodeJPEG, true

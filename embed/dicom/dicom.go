@@ -17,6 +17,7 @@ package dicom
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"nearcase/embed/dicom/dataset"
 	"nearcase/embed/native"
@@ -30,6 +31,7 @@ var (
 	ErrTooLarge    = dataset.ErrTooLarge
 	ErrUnsupported = dataset.ErrUnsupported
 	ErrLibrary     = native.ErrLibrary
+	ErrInterrupted = native.ErrInterrupted // also an ErrLibrary; another try may succeed
 
 	// ErrNoImage is a well-formed file without pixel data, such as a report.
 	ErrNoImage = errors.New("DICOM without an image")
@@ -40,6 +42,7 @@ var (
 const (
 	defaultBytes  = 256 << 20
 	defaultPixels = 100_000_000
+	defaultFrames = 10_000
 )
 
 // Limits bounds what Open accepts. The zero value means the defaults.
@@ -51,6 +54,8 @@ type Limits struct {
 	// and as rendered; 0 means 100,000,000. Reading one frame holds up to about
 	// 12 bytes per sample beside the file and the picture.
 	Pixels int64
+	// Frames is the most frames that a file may declare or hold; 0 means 10,000.
+	Frames int
 }
 
 func (l Limits) orDefault() Limits {
@@ -59,6 +64,9 @@ func (l Limits) orDefault() Limits {
 	}
 	if l.Pixels <= 0 {
 		l.Pixels = defaultPixels
+	}
+	if l.Frames <= 0 {
+		l.Frames = defaultFrames
 	}
 	return l
 }
@@ -72,13 +80,22 @@ func (l Limits) pixels(width, height int) error {
 	return nil
 }
 
+// frames returns ErrTooLarge when a file has more frames than l allows.
+func (l Limits) frames(n int) error {
+	if n > l.Frames {
+		return fmt.Errorf("%w: %d frames, the limit is %d", ErrTooLarge, n, l.Frames)
+	}
+	return nil
+}
+
 // File is an opened file. It aliases the bytes that it was opened from, which
 // must not change. It is safe for concurrent use.
 type File struct {
-	file   *dataset.File
-	limits Limits
-	format format // of the frames; only where source is not nil
-	source source // nil without pixel data
+	file     *dataset.File
+	limits   Limits
+	identity Identity
+	format   format // of the frames; only where source is not nil
+	source   source // nil without pixel data
 }
 
 // Is reports whether data looks like a DICOM file: by its prefix, or, where
@@ -86,8 +103,10 @@ type File struct {
 func Is(data []byte) bool { return dataset.Is(data) }
 
 // Open parses a file. One without pixel data opens and has no frames. Errors
-// are ErrNotDICOM, ErrCorrupt, ErrTooLarge and ErrUnsupported, the last also for
-// pixel data that no method of this package could read.
+// are ErrNotDICOM, ErrCorrupt, also where the file has an identity that cannot be
+// read, ErrTooLarge and ErrUnsupported, the last also for pixel data that no
+// method of this package could read. Errors of this package quote no text of the
+// file but codes: they may be logged.
 func Open(data []byte, l Limits) (*File, error) {
 	l = l.orDefault()
 	parsed, err := dataset.Parse(data, dataset.Limits{Bytes: l.Bytes, Inflated: l.Bytes})
@@ -95,6 +114,9 @@ func Open(data []byte, l Limits) (*File, error) {
 		return nil, fmt.Errorf("dicom: open: %w", err)
 	}
 	f := &File{file: parsed, limits: l}
+	if f.identity, err = identityOf(parsed.Set); err != nil {
+		return nil, fmt.Errorf("dicom: open: %w", err)
+	}
 	if err := f.openPixels(); err != nil {
 		return nil, fmt.Errorf("dicom: open: %w", err)
 	}
@@ -105,7 +127,7 @@ func (f *File) openPixels() error {
 	if set := f.file.Set; set.Find(tagFloatPixels) != nil || set.Find(tagDoublePixels) != nil {
 		return fmt.Errorf("%w: floating-point pixel data", ErrUnsupported)
 	}
-	e := f.file.Set.Find(tagPixels)
+	e := f.file.Set.FindBinary(tagPixels)
 	if e == nil {
 		return nil
 	}
@@ -116,8 +138,27 @@ func (f *File) openPixels() error {
 	if err := f.limits.pixels(f.format.columns, f.format.rows); err != nil {
 		return err
 	}
-	f.source, err = openSource(f.file, e, &f.format)
-	return err
+	if err := f.limits.frames(f.format.frames); err != nil {
+		return err
+	}
+	source, err := openSource(f.file, e, &f.format)
+	if err != nil {
+		return err
+	}
+	f.source = source
+	return f.limits.frames(source.frames())
+}
+
+// Declared returns the number of frames that the file declares, at least 1 with
+// pixel data and 0 without. Where Frames returns fewer, the file is incomplete.
+func (f *File) Declared() int { return f.format.frames }
+
+// BurnedIn reports whether the file says that its pixels show text that
+// identifies the patient (PS3.3 C.7.6.1.1.3). That it does not say so means
+// nothing.
+func (f *File) BurnedIn() bool {
+	text, _ := f.file.Set.Characters(tagBurnedIn)
+	return strings.EqualFold(text, "YES")
 }
 
 // Frames returns the number of frames that can be read: those that the file

@@ -3,7 +3,6 @@ package dicom
 import (
 	"encoding/binary"
 	"errors"
-	"maps"
 	"runtime"
 	"strings"
 	"testing"
@@ -44,6 +43,8 @@ func TestBadFiles(t *testing.T) {
 		{"uncompressed YBR_RCT", file(cs(tagPhotometric, ybrRCT), us(tagSamples, 3)), ErrUnsupported},
 		{"4:2:2 of odd width", file(cs(tagPhotometric, ybrFull422), us(tagSamples, 3), us(tagColumns, 1)), ErrCorrupt},
 		{"a number of frames that is none", file(str(tagFrames, "IS", "1A")), ErrCorrupt},
+		{"a number of frames that is not whole", file(ds(tagFrames, "1.5")), ErrCorrupt},
+		{"more rows than their VR has room for", file(dataset.Element{Tag: tagRows, VR: "UL", Value: []byte{0, 0, 1, 0}}), ErrCorrupt},
 		{"a negative number of frames", file(str(tagFrames, "IS", "-1")), ErrCorrupt},
 		{"a palette without tables", file(cs(tagPhotometric, palette)), ErrCorrupt},
 		{"a slope that is no number", file(ds(tagSlope, "one")), ErrCorrupt},
@@ -92,6 +93,50 @@ func TestLimits(t *testing.T) {
 	}
 }
 
+func TestFramesAreLimited(t *testing.T) {
+	bit := func(declared string, bytes int) []dataset.Element {
+		extra := append(bits(1, 1, 0, 0), str(tagFrames, "IS", declared), ow(tagPixels, make([]byte, bytes)...))
+		return module(1, 1, extra...)
+	}
+	for _, c := range []struct {
+		name             string
+		data             []byte
+		limit            int
+		want             error
+		frames, declared int
+	}{
+		{"more than are allowed", encode(t, explicitLittle, bit("16", 2)...), 15, ErrTooLarge, 0, 0},
+		{"as many as are allowed", encode(t, explicitLittle, bit("16", 2)...), 16, nil, 16, 16},
+		{"more declared", encode(t, explicitLittle, bit("17", 2)...), 16, ErrTooLarge, 0, 0},
+		{"more held than declared", encode(t, explicitLittle, bit("1", 4)...), 16, ErrTooLarge, 0, 0},
+		{"more than by default", encode(t, explicitLittle, bit("10001", 1252)...), 0, ErrTooLarge, 0, 0},
+		{"as many as by default", encode(t, explicitLittle, bit("10000", 1250)...), 0, nil, 10000, 10000},
+		{"fewer than declared", encode(t, explicitLittle, bit("100", 2)...), 0, nil, 16, 100},
+		{"a number that is not stated", encode(t, explicitLittle, bit("", 2)...), 0, nil, 1, 1},
+		{"no pixel data", encode(t, explicitLittle, str(tagFrames, "IS", "5")), 0, nil, 0, 0},
+	} {
+		f, err := Open(c.data, Limits{Frames: c.limit})
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: Open: %v, want %v", c.name, err, c.want)
+		} else if err == nil && (f.Frames() != c.frames || f.Declared() != c.declared) {
+			t.Errorf("%s: %d frames of %d, want %d of %d", c.name, f.Frames(), f.Declared(), c.frames, c.declared)
+		}
+	}
+}
+
+func TestBurnedInAnnotationIsTold(t *testing.T) {
+	for _, c := range []struct {
+		e    dataset.Element
+		want bool
+	}{
+		{cs(tagBurnedIn, "YES"), true}, {str(tagBurnedIn, "LO", "yes"), true}, {cs(tagBurnedIn, "NO"), false}, {cs(tagModality, "MG"), false},
+	} {
+		if got := open(t, encode(t, explicitLittle, c.e)).BurnedIn(); got != c.want {
+			t.Errorf("BurnedIn of %q: %v, want %v", c.e.Value, got, c.want)
+		}
+	}
+}
+
 // A small file that declares a large frame costs next to no memory.
 func TestForgedSizesAllocateNothing(t *testing.T) {
 	large := module(9000, 9000, bits(32, 32, 31, 0)...)
@@ -116,29 +161,6 @@ func TestForgedSizesAllocateNothing(t *testing.T) {
 		runtime.ReadMemStats(&after)
 		if n := after.TotalAlloc - before.TotalAlloc; n > 1<<20 {
 			t.Errorf("%s: %d bytes allocated for a file of %d", name, n, len(data))
-		}
-	}
-}
-
-func TestIdentityAndMetadata(t *testing.T) {
-	f := open(t, encode(t, implicitLittle, append(module(1, 2),
-		str(tagPatient, "LO", "P 1"), str(tagStudy, "UI", "1.2\x00"), str(tagSeries, "UI", "1.2.3\x00"), str(tagInstance, "UI", "1.2.3.4\x00"),
-		cs(tagModality, "MG"), cs(0x0020_0062, "L"), str(0x0010_1010, "AS", "061Y"), str(0x0010_0010, "PN", "Doe^Jane"),
-		cs(0x0008_0008, `ORIGINAL\PRIMARY`), cs(0x0018_0015, ""), ow(tagPixels, 1, 2))...))
-	if got, want := f.Identity(), (Identity{"P 1", "1.2", "1.2.3", "1.2.3.4"}); got != want {
-		t.Errorf("Identity() = %+v, want %+v", got, want)
-	}
-	want := map[string]string{"Modality": "MG", "ImageLaterality": "L", "PatientAge": "061Y"}
-	if got := f.Metadata(DefaultMetadata()); !maps.Equal(got, want) {
-		t.Errorf("Metadata(DefaultMetadata()) = %v, want %v", got, want)
-	}
-	want = map[string]string{"ImageType": `ORIGINAL\PRIMARY`, "Rows": "1"}
-	if got := f.Metadata([]string{"ImageType", "Rows", "BodyPartExamined", "NoSuchKeyword", "PixelData"}); !maps.Equal(got, want) {
-		t.Errorf("Metadata = %v, want %v", got, want)
-	}
-	for _, keyword := range DefaultMetadata() {
-		if _, ok := dataset.TagOf(keyword); !ok {
-			t.Errorf("DefaultMetadata: %s is not in the dictionary", keyword)
 		}
 	}
 }

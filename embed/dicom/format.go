@@ -37,8 +37,11 @@ const (
 	ybrRCT      = "YBR_RCT"
 )
 
-// format is what the image pixel module says, checked: rows, columns and frames
-// are positive, samples is 1 or 3 and fits photometric, allocated is 1, 8, 16
+// mostRows is the most rows or columns that their VR has room for.
+const mostRows = 1<<16 - 1
+
+// format is what the image pixel module says, checked: rows and columns are 1 to
+// mostRows, frames is positive, samples is 1 or 3 and fits photometric, allocated is 1, 8, 16
 // or 32, and 0 < stored <= high+1 <= allocated.
 type format struct {
 	rows, columns, samples  int
@@ -56,8 +59,8 @@ func parseFormat(s *dataset.Set) (format, error) {
 	}
 	m.stored = s.Int(tagBitsStored, m.allocated)
 	m.high = s.Int(tagHighBit, m.stored-1)
-	if m.rows <= 0 || m.columns <= 0 {
-		return m, fmt.Errorf("%w: %d rows and %d columns", ErrCorrupt, m.rows, m.columns)
+	if m.rows <= 0 || m.columns <= 0 || m.rows > mostRows || m.columns > mostRows {
+		return m, fmt.Errorf("%w: %d rows and %d columns, want 1 to %d", ErrCorrupt, m.rows, m.columns, mostRows)
 	}
 	if err := m.countFrames(s); err != nil {
 		return m, err
@@ -71,10 +74,13 @@ func parseFormat(s *dataset.Set) (format, error) {
 // countFrames takes an absent, empty or zero number as one frame, as a file of
 // one frame may have any of them.
 func (m *format) countFrames(s *dataset.Set) error {
-	m.frames = s.Int(tagFrames, 1)
-	text := s.Text(tagFrames)
-	if values, ok := s.Ints(tagFrames); text != "" && (!ok || len(values) == 0) || m.frames < 0 {
-		return fmt.Errorf("%w: %q frames", ErrCorrupt, text)
+	v, err := numbers(s, tagFrames)
+	if err != nil {
+		return err
+	}
+	m.frames = s.Int(tagFrames, 0)
+	if len(v) > 0 && (v[0] < 0 || v[0] != float64(m.frames)) {
+		return fmt.Errorf("%w: number of frames: %s, want a natural number", ErrCorrupt, about(s.Find(tagFrames)))
 	}
 	m.frames = max(m.frames, 1)
 	return nil
@@ -103,7 +109,7 @@ func (m *format) checkColour() error {
 	case "":
 		return fmt.Errorf("%w: no photometric interpretation", ErrCorrupt)
 	default:
-		return fmt.Errorf("%w: photometric interpretation %q", ErrUnsupported, m.photometric)
+		return fmt.Errorf("%w: photometric interpretation %s", ErrUnsupported, quoted(m.photometric))
 	}
 	if m.samples != want {
 		return fmt.Errorf("%w: %d samples per pixel in %s, want %d", ErrCorrupt, m.samples, m.photometric, want)

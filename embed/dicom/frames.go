@@ -19,17 +19,18 @@ type source interface {
 // openSource returns the source of a file's pixel data.
 func openSource(f *dataset.File, e *dataset.Element, m *format) (source, error) {
 	decode, encapsulated := decoderOf(f.Syntax)
+	syntax := quoted(f.Syntax)
 	switch {
 	case e.Fragments == nil && e.Value == nil && e.Items != nil:
 		return nil, fmt.Errorf("%w: pixel data that is a sequence", ErrCorrupt)
 	case e.Fragments == nil && decode == nil && !encapsulated:
 		return openNative(f, e, m)
 	case decode == nil:
-		return nil, fmt.Errorf("%w: transfer syntax %s", ErrUnsupported, f.Syntax)
+		return nil, fmt.Errorf("%w: transfer syntax %s", ErrUnsupported, syntax)
 	case e.Fragments == nil:
-		return nil, fmt.Errorf("%w: pixel data that is not encapsulated in transfer syntax %s", ErrCorrupt, f.Syntax)
+		return nil, fmt.Errorf("%w: pixel data that is not encapsulated in transfer syntax %s", ErrCorrupt, syntax)
 	}
-	parts, err := split(f.Set, e.Fragments, m.frames)
+	parts, err := split(f.Set, e.Fragments, m.frames, isMarked(f.Syntax))
 	return &compressed{parts, decode}, err
 }
 
@@ -56,13 +57,14 @@ func joined(parts [][]byte) []byte {
 // split divides fragments, the first of which is the basic offset table, among
 // frames. Where counts leave one way only, no table is asked; then the extended
 // offset table, then the basic one, and without either the marks with which
-// JPEG and JPEG 2000 streams start.
-func split(s *dataset.Set, fragments [][]byte, frames int) ([][][]byte, error) {
+// JPEG and JPEG 2000 streams start. Frames of other streams, which are not
+// marked, have one fragment each (PS3.5 A.4.2).
+func split(s *dataset.Set, fragments [][]byte, frames int, marked bool) ([][][]byte, error) {
 	if len(fragments) == 0 {
 		return nil, nil
 	}
 	table, fragments := fragments[0], fragments[1:]
-	if extended := s.Find(tagOffsets); extended != nil && len(extended.Value) > 0 {
+	if extended := s.FindBinary(tagOffsets); extended != nil && len(extended.Value) > 0 {
 		return splitExtended(s, extended.Value, fragments, frames)
 	}
 	switch {
@@ -74,6 +76,8 @@ func split(s *dataset.Set, fragments [][]byte, frames int) ([][][]byte, error) {
 		return [][][]byte{fragments}, nil
 	case len(table) >= 4:
 		return splitAt(offsets32(table), fragments)
+	case !marked:
+		return singly(fragments), nil
 	}
 	return splitAtMarks(fragments), nil
 }
@@ -131,7 +135,7 @@ func splitExtended(s *dataset.Set, table []byte, fragments [][]byte, frames int)
 			ErrCorrupt, len(offsets), len(fragments), frames)
 	}
 	out, err := splitAt(offsets, fragments)
-	lengths := s.Find(tagLengths)
+	lengths := s.FindBinary(tagLengths)
 	if err != nil || lengths == nil {
 		return out, err
 	}

@@ -50,7 +50,7 @@ func TestFragmentsAreDividedAmongFrames(t *testing.T) {
 			[]string{string(a[:3]), string(b)}},
 		{"no fragments", nil, [][]byte{nil}, 2, nil},
 	} {
-		got, err := split(setOf(test.extended), test.fragments, test.frames)
+		got, err := split(setOf(test.extended), test.fragments, test.frames, true)
 		if err != nil {
 			t.Errorf("%s: %v", test.name, err)
 		}
@@ -79,7 +79,7 @@ func TestOffsetTablesThatContradictAreCorrupt(t *testing.T) {
 		{"extended, of too few frames", []dataset.Element{ov(tagOffsets, 0)}, [][]byte{nil, a}},
 		{"extended, frames too long", []dataset.Element{ov(tagOffsets, 0, 12), ov(tagLengths, 4, 3)}, [][]byte{nil, a, b}},
 	} {
-		if got, err := split(setOf(test.extended), test.fragments, 2); !errors.Is(err, ErrCorrupt) {
+		if got, err := split(setOf(test.extended), test.fragments, 2, true); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%s: %q, %v, want %v", test.name, got, err, ErrCorrupt)
 		}
 	}
@@ -201,12 +201,17 @@ func TestFramesDeclaredButAbsentAreCorrupt(t *testing.T) {
 	ten := str(tagFrames, "IS", "10")
 	frame := encodeRLE([]byte{1, 2, 3, 4})
 	for name, data := range map[string][]byte{
-		"native":       encode(t, explicitLittle, append(module(2, 2, ten), ow(tagPixels, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9))...),
-		"encapsulated": encode(t, rle, append(module(2, 2, ten), fragments(offsets(0, uint32(len(frame)+8)), frame, frame))...),
+		"native":              encode(t, explicitLittle, append(module(2, 2, ten), ow(tagPixels, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9))...),
+		"encapsulated":        encode(t, rle, append(module(2, 2, ten), fragments(offsets(0, uint32(len(frame)+8)), frame, frame))...),
+		"RLE without offsets": encode(t, rle, append(module(2, 2, ten), fragments(nil, frame, frame))...),
+		"uncompressed, encapsulated without offsets": encode(t, encapsulated, append(module(2, 2, ten), fragments(nil, []byte{1, 2, 3, 4}, []byte{1, 2, 3, 4}))...),
 	} {
 		f := open(t, data)
 		if f.Frames() != 2 {
 			t.Errorf("%s: %d frames, want 2", name, f.Frames())
+		}
+		if f.Declared() != 10 {
+			t.Errorf("%s: %d frames declared, want 10", name, f.Declared())
 		}
 		pictureOf(t, f, 1)
 		for _, frame := range []int{-1, 2, 9, 10} {

@@ -11,7 +11,8 @@ import (
 )
 
 // Law: whatever the bytes, the reader ends in time, with an error of its own or
-// with pictures of the size that it states.
+// with pictures of the size that it states, which the de-identified copy shows
+// too.
 func FuzzOpen(f *testing.F) {
 	seeds(f)
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -23,6 +24,9 @@ func FuzzOpen(f *testing.F) {
 		}
 		file.Identity()
 		file.Metadata(DefaultMetadata())
+		if file.Frames() > 0 {
+			checkFuzzedCopy(t, file)
+		}
 		for i := range min(file.Frames(), 20) {
 			for _, v := range []View{{}, {Levels: Percentile}, {Window: 1}} {
 				p, err := file.Render(i, v)
@@ -37,6 +41,17 @@ func FuzzOpen(f *testing.F) {
 			t.Fatalf("%v", took)
 		}
 	})
+}
+
+// checkFuzzedCopy compares a file's first frame with its copy's, if it can be
+// rendered. The copy may be longer.
+func checkFuzzedCopy(t *testing.T, f *File) {
+	t.Helper()
+	if _, err := f.Render(0, View{}); err != nil {
+		return
+	}
+	f.limits.Bytes *= 2
+	checkCopy(t, f, copyOf(t, f), 0)
 }
 
 func checkError(t *testing.T, err error) {

@@ -16,7 +16,9 @@ const (
 	tagModality  dataset.Tag = 0x0008_0060
 	tagPatient   dataset.Tag = 0x0010_0020
 	tagStudy     dataset.Tag = 0x0020_000d
+	tagSex       dataset.Tag = 0x0010_0040
 	tagSeries    dataset.Tag = 0x0020_000e
+	tagBurnedIn  dataset.Tag = 0x0028_0301
 )
 
 // Identity is what a file belongs to: UIDs, and the patient's ID as the file
@@ -26,38 +28,41 @@ type Identity struct {
 }
 
 // Identity returns the file's identity, with "" for what it lacks.
-func (f *File) Identity() Identity {
-	s := f.file.Set
-	return Identity{
-		Patient: text(s, tagPatient), Study: text(s, tagStudy),
-		Series: text(s, tagSeries), Instance: text(s, tagInstance),
-	}
-}
+func (f *File) Identity() Identity { return f.identity }
 
-// DefaultMetadata returns the keywords (PS3.6) of what is kept of a file unless
-// something else is asked for.
-func DefaultMetadata() []string {
-	return []string{
-		"Modality", "BodyPartExamined", "ImageLaterality", "Laterality", "ViewPosition",
-		"AcquisitionDate", "PatientSex", "PatientAge",
-	}
-}
-
-// Metadata returns the values that the file has of some attributes, by keyword.
-// Several values of one are joined by a backslash. Attributes that are absent,
-// empty, sequences or unknown are left out.
-func (f *File) Metadata(keywords []string) map[string]string {
-	found := map[string]string{}
-	for _, keyword := range keywords {
-		tag, ok := dataset.TagOf(keyword)
+// identityOf reads an identity, whatever VRs it is in. What is there and cannot
+// be read is ErrCorrupt: nobody may take it for absent.
+func identityOf(s *dataset.Set) (Identity, error) {
+	var i Identity
+	for _, part := range []struct {
+		of   *string
+		tag  dataset.Tag
+		name string
+	}{
+		{&i.Patient, tagPatient, "Patient ID"}, {&i.Study, tagStudy, "Study Instance UID"},
+		{&i.Series, tagSeries, "Series Instance UID"}, {&i.Instance, tagInstance, "SOP Instance UID"},
+	} {
+		text, ok := s.Characters(part.tag)
 		if !ok {
-			continue
+			return i, fmt.Errorf("%w: the %s cannot be read: %s", ErrCorrupt, part.name, about(s.Find(part.tag)))
 		}
-		if v := text(f.file.Set, tag); v != "" {
-			found[keyword] = v
-		}
+		*part.of = text
 	}
-	return found
+	return i, nil
+}
+
+// about says what an element is without its value, which may name a patient.
+func about(e *dataset.Element) string {
+	return fmt.Sprintf("%v of VR %s, %d bytes, %d items, %d fragments", e.Tag, e.VR, len(e.Value), len(e.Items), len(e.Fragments))
+}
+
+// quoted returns a code of the file for an error, and what is none by its length.
+func quoted(code string) string {
+	const codes = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_ ."
+	if code == "" || len(code) > 64 || strings.Trim(code, codes) != "" {
+		return fmt.Sprintf("of %d bytes", len(code))
+	}
+	return code
 }
 
 // text returns a tag's values, of text or integers, joined by a backslash.
@@ -82,9 +87,9 @@ func describe(f *dataset.File) string {
 		return "no pixel data and no SOP class"
 	}
 	if name := className(class); name != "" {
-		return fmt.Sprintf("no pixel data, SOP class %s (%s)", class, name)
+		return fmt.Sprintf("no pixel data, SOP class %s (%s)", quoted(class), name)
 	}
-	return fmt.Sprintf("no pixel data, SOP class %s, modality %q", class, text(f.Set, tagModality))
+	return fmt.Sprintf("no pixel data, SOP class %s, modality %s", quoted(class), quoted(text(f.Set, tagModality)))
 }
 
 // className returns what a storage SOP class without pixel data is, or "".

@@ -21,27 +21,26 @@ type padding struct {
 // come in either order. They are written as pixels are: in two's complement if
 // those are, whatever the VR says.
 func paddingOf(s *dataset.Set, signed bool) padding {
-	low, ok := word(s, tagPaddingValue, signed)
+	low, ok := paddingValue(s, tagPaddingValue, signed)
 	if !ok {
 		return padding{}
 	}
-	high, ok := word(s, tagPaddingLimit, signed)
+	high, ok := paddingValue(s, tagPaddingLimit, signed)
 	if !ok {
 		high = low
 	}
 	return padding{true, min(low, high), max(low, high)}
 }
 
-func word(s *dataset.Set, tag dataset.Tag, signed bool) (int64, bool) {
-	e := s.Find(tag)
-	if e == nil || len(e.Value) < 2 {
+func paddingValue(s *dataset.Set, tag dataset.Tag, signed bool) (int64, bool) {
+	v, ok := s.Words(tag, 1)
+	switch {
+	case !ok:
 		return 0, false
+	case signed:
+		return int64(int16(v[0])), true
 	}
-	v := byteOrder(s).Uint16(e.Value)
-	if signed {
-		return int64(int16(v)), true
-	}
-	return int64(v), true
+	return int64(v[0]), true
 }
 
 func (p padding) has(v int64) bool { return p.is && v >= p.low && v <= p.high }

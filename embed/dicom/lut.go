@@ -26,17 +26,12 @@ type descriptor struct{ entries, first, bits int }
 // describeLUT reads a descriptor. Its first input is two's complement where its
 // VR says so or where inputs may be negative, whichever way it was written.
 func describeLUT(s *dataset.Set, tag dataset.Tag, signed bool) (descriptor, error) {
-	e := s.Find(tag)
-	if e == nil || len(e.Value) < 6 {
+	w, ok := s.Words(tag, 3)
+	if !ok {
 		return descriptor{}, fmt.Errorf("%w: lookup table without a descriptor %v", ErrCorrupt, tag)
 	}
-	order := byteOrder(s)
-	d := descriptor{
-		entries: int(order.Uint16(e.Value)),
-		first:   int(order.Uint16(e.Value[2:])),
-		bits:    int(order.Uint16(e.Value[4:])),
-	}
-	if signed || e.VR == "SS" {
+	d := descriptor{entries: int(w[0]), first: int(w[1]), bits: int(w[2])}
+	if signed || s.Find(tag).VR == "SS" {
 		d.first = int(int16(d.first))
 	}
 	if d.entries == 0 {
@@ -58,7 +53,7 @@ func byteOrder(s *dataset.Set) binary.ByteOrder {
 // readLUT reads a table of count entries. Entries of 8 bits may fill words or,
 // as most write them, be two to a word, the first in the low byte.
 func readLUT(s *dataset.Set, tag dataset.Tag, d descriptor) (*lut, error) {
-	e := s.Find(tag)
+	e := s.FindBinary(tag)
 	if e == nil {
 		return nil, fmt.Errorf("%w: lookup table without data %v", ErrCorrupt, tag)
 	}
@@ -140,15 +135,14 @@ func parseModality(s *dataset.Set, signed bool) (modality, error) {
 
 // numbers returns a tag's values, none where it is absent or empty.
 func numbers(s *dataset.Set, tag dataset.Tag) ([]float64, error) {
-	e := s.Find(tag)
-	if e == nil || len(bytes.Trim(e.Value, " \x00")) == 0 {
-		return nil, nil
-	}
 	v, ok := s.Floats(tag)
-	if !ok {
-		return nil, fmt.Errorf("%w: %v is %q, want numbers", ErrCorrupt, tag, e.Value[:min(len(e.Value), 64)])
+	if ok {
+		return v, nil
 	}
-	return v, nil
+	if e := s.Find(tag); e != nil && len(bytes.Trim(e.Value, " \x00")) > 0 {
+		return nil, fmt.Errorf("%w: %s, want numbers", ErrCorrupt, about(e))
+	}
+	return nil, nil
 }
 
 // number returns a tag's first value, otherwise where there is none.

@@ -36,10 +36,10 @@ func readPalette(s *dataset.Set, colour dataset.Tag, signed bool) (*lut, error) 
 	if err != nil {
 		return nil, err
 	}
-	if s.Find(tagPaletteData+colour) != nil {
+	if s.FindBinary(tagPaletteData+colour) != nil {
 		return readLUT(s, tagPaletteData+colour, d)
 	}
-	e := s.Find(tagSegmentedData + colour)
+	e := s.FindBinary(tagSegmentedData + colour)
 	if e == nil {
 		return nil, fmt.Errorf("%w: palette without data %v", ErrCorrupt, tagPaletteData+colour)
 	}

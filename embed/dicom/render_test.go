@@ -40,26 +40,25 @@ func TestWindowsAreTheStandards(t *testing.T) {
 		{"SIGMOID", 40, 80, 60, 255 / (1 + math.Exp(-1))},
 		{"SIGMOID", 40, 80, -1e6, 0},
 	} {
-		f, err := windowVOI(c.function, c.centre, c.width)
+		w := window{c.centre, c.width}
+		f, err := w.transfer(c.function)
 		if err != nil {
-			t.Fatalf("windowVOI(%q, %v, %v): %v", c.function, c.centre, c.width, err)
+			t.Fatalf("%v.transfer(%q): %v", w, c.function, err)
 		}
 		if got := f(c.x); math.Abs(got-c.want) > 1e-9 {
-			t.Errorf("windowVOI(%q, %v, %v)(%v) = %v, want %v", c.function, c.centre, c.width, c.x, got, c.want)
+			t.Errorf("%v.transfer(%q)(%v) = %v, want %v", w, c.function, c.x, got, c.want)
 		}
 	}
 }
 
-func TestWindowsThatTheStandardForbidsAreErrors(t *testing.T) {
+func TestWindowsThatCannotBeReadAreErrors(t *testing.T) {
 	for _, c := range []struct {
 		centre, width, function string
 		want                    error
 	}{
-		{"40", "0.5", "LINEAR", ErrCorrupt},
-		{"40", "0", "", ErrCorrupt},
-		{"40", "-3", "SIGMOID", ErrCorrupt},
-		{"40", "0", "LINEAR_EXACT", ErrCorrupt},
 		{"forty", "400", "", ErrCorrupt},
+		{"40", "NaN", "", ErrCorrupt},
+		{"40", "Inf", "SIGMOID", ErrCorrupt},
 		{"40", "400", "CUBIC", ErrUnsupported},
 	} {
 		f := row16(t, []int{1, 2}, ds(tagCentre, c.centre), ds(tagWidth, c.width), cs(tagFunction, c.function))
@@ -68,6 +67,31 @@ func TestWindowsThatTheStandardForbidsAreErrors(t *testing.T) {
 		}
 		if _, err := f.Render(0, View{Levels: Full}); err != nil {
 			t.Errorf("Render(full) of window %s, %s: %v", c.centre, c.width, err)
+		}
+	}
+}
+
+func TestWindowsWithoutAWidthDoNotCount(t *testing.T) {
+	values := []int{0, 50, 100, 150, 200}
+	full, first, second := []int{0, 64, 128, 191, 255}, []int{0, 128, 255, 255, 255}, []int{0, 0, 0, 128, 255}
+	for _, c := range []struct {
+		name, centre, width, function string
+		window                        int
+		want                          []int
+	}{
+		{"none but a placeholder", "0", "0", "", 0, full},
+		{"a placeholder of an exact window", "0", "0", "LINEAR_EXACT", 0, full},
+		{"a negative width", "40", "-3", "SIGMOID", 0, full},
+		{"a placeholder of a function that is not known", "0", "0", "CUBIC", 0, full},
+		{"a placeholder before windows", `0\50.5\150.5`, `0\101\101`, "", 0, first},
+		{"a placeholder between", `50.5\0\150.5`, `101\0\101`, "", 1, second},
+		{"a placeholder behind", `50.5\0`, `101\0`, "", 1, first},
+		{"a width below 1 is exact", "50.25", "0.5", "LINEAR", 0, []int{0, 0, 255, 255, 255}},
+		{"a width below 1 without a function", "50", "0.5", "", 0, []int{0, 128, 255, 255, 255}},
+	} {
+		f := row16(t, values, ds(tagCentre, c.centre), ds(tagWidth, c.width), cs(tagFunction, c.function))
+		if got := levelsOf(t, f, 0, View{Window: c.window}); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
 	}
 }

@@ -12,10 +12,29 @@ const white = 255
 
 // voiOf returns the chosen VOI transformation of a data set or frame: from
 // outputs of the modality LUT to 0..255. Tables come before windows, in the
-// file's order; a choice beyond the last is the first. It is nil where there is
-// none. Inputs of a table may be negative.
+// file's order; a choice beyond the last is the first. Windows without a width,
+// which some writers fill in, do not count. It is nil where there is none. Inputs
+// of a table may be negative.
 func voiOf(s *dataset.Set, choice int, negative bool) (transfer, error) {
 	tables := s.Sequence(tagVOILUTs)
+	windows, err := windowsOf(s)
+	if err != nil || len(tables)+len(windows) == 0 {
+		return nil, err
+	}
+	if choice >= len(tables)+len(windows) {
+		choice = 0
+	}
+	if choice < len(tables) {
+		return tableVOI(tables[choice], negative)
+	}
+	return windows[choice-len(tables)].transfer(s.Text(tagFunction))
+}
+
+// window is a range of values that becomes all grey levels; width is positive.
+type window struct{ centre, width float64 }
+
+// windowsOf returns the windows that have a width.
+func windowsOf(s *dataset.Set) ([]window, error) {
 	centres, err := numbers(s, tagCentre)
 	if err != nil {
 		return nil, err
@@ -24,18 +43,13 @@ func voiOf(s *dataset.Set, choice int, negative bool) (transfer, error) {
 	if err != nil {
 		return nil, err
 	}
-	windows := min(len(centres), len(widths))
-	if len(tables)+windows == 0 {
-		return nil, nil
+	var out []window
+	for i := range min(len(centres), len(widths)) {
+		if widths[i] > 0 {
+			out = append(out, window{centres[i], widths[i]})
+		}
 	}
-	if choice >= len(tables)+windows {
-		choice = 0
-	}
-	if choice < len(tables) {
-		return tableVOI(tables[choice], negative)
-	}
-	choice -= len(tables)
-	return windowVOI(s.Text(tagFunction), centres[choice], widths[choice])
+	return out, nil
 }
 
 // tableVOI is a VOI LUT (PS3.3 C.11.2.1.1). Inputs between two entries take
@@ -56,26 +70,19 @@ func tableVOI(s *dataset.Set, negative bool) (transfer, error) {
 	}, nil
 }
 
-// windowVOI is a window (PS3.3 C.11.2.1.2 and C.11.2.1.3).
-func windowVOI(function string, centre, width float64) (transfer, error) {
-	switch function {
-	case "", "LINEAR":
-		if width >= 1 {
-			return linear(centre, width), nil
-		}
-	case "LINEAR_EXACT":
-		if width > 0 {
-			return linearExact(centre, width), nil
-		}
-	case "SIGMOID":
-		if width > 0 {
-			return sigmoid(centre, width), nil
-		}
-	default:
-		return nil, fmt.Errorf("%w: VOI LUT function %q", ErrUnsupported, function)
+// transfer returns the window's transformation by a function (PS3.3 C.11.2.1.2
+// and C.11.2.1.3). LINEAR is not defined for a width below 1, for which it is
+// LINEAR_EXACT here.
+func (w window) transfer(function string) (transfer, error) {
+	switch {
+	case function == "SIGMOID":
+		return sigmoid(w.centre, w.width), nil
+	case function == "LINEAR_EXACT", (function == "" || function == "LINEAR") && w.width < 1:
+		return linearExact(w.centre, w.width), nil
+	case function == "" || function == "LINEAR":
+		return linear(w.centre, w.width), nil
 	}
-	return nil, fmt.Errorf("%w: window of width %v and centre %v, want a width of at least 1, or above 0 where exact or sigmoid",
-		ErrCorrupt, width, centre)
+	return nil, fmt.Errorf("%w: VOI LUT function %s", ErrUnsupported, quoted(function))
 }
 
 func linear(centre, width float64) transfer {

@@ -16,9 +16,6 @@ func settings() []string {
 	}
 }
 
-// vocabulary are the files that a tokenizer is made of where there is no tokenizer.json.
-func vocabulary() []string { return []string{"vocab.json", "merges.txt", "vocab.txt"} }
-
 // graphs are where repositories keep the graph, the most particular first: that
 // of images alone before one that takes text as well.
 func graphs() []string {
@@ -40,34 +37,32 @@ func choose(files []File, named string) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range slices.Concat(settings(), vocabulary()) {
+	for _, name := range settings() {
 		if n := at[name].Bytes; n > maxSetting {
 			return nil, fmt.Errorf("%w: %s has %d bytes, the limit is %d", ErrTooLarge, name, n, maxSetting)
 		}
 	}
-	return gather(at, true, towers(graph)), nil
+	return gather(at, towers(graph)), nil
 }
 
-// gather returns graphs with their data, behind the settings if they are wanted.
-// Of names that differ in case alone, which some file systems take for one, the
-// first is taken.
-func gather(at map[string]File, settled bool, graphs []string) []File {
-	var wanted []string
-	if settled {
-		wanted = settings()
-		if _, ok := at["tokenizer.json"]; !ok {
-			wanted = append(wanted, vocabulary()...)
-		}
-	}
+// gather returns the settings and graphs, with the files that hold the graphs' data
+// by their names. Of names that differ in case alone, which some file systems take
+// for one, the first is taken.
+func gather(at map[string]File, graphs []string) []File {
+	wanted := settings()
+	guessed := map[string]bool{}
 	for _, g := range graphs {
 		wanted = append(wanted, g)
-		wanted = append(wanted, data(at, g)...)
+		for _, name := range data(at, g) {
+			wanted, guessed[name] = append(wanted, name), true
+		}
 	}
 	lower := map[string]bool{}
 	var chosen []File
 	for _, name := range wanted {
 		if f, ok := at[name]; ok && !lower[strings.ToLower(name)] {
 			lower[strings.ToLower(name)] = true
+			f.guessed = guessed[name]
 			chosen = append(chosen, f)
 		}
 	}
@@ -106,8 +101,8 @@ func towers(graph string) []string {
 	return []string{graph}
 }
 
-// data returns the files in which a graph keeps its weights where they are not
-// inside it: model.onnx_data, model.onnx.data, model.onnx_data_1, model.data.
+// data returns the files in which a graph that has not come yet may keep its weights:
+// model.onnx_data, model.onnx.data, model.onnx_data_1, model.data.
 func data(at map[string]File, graph string) []string {
 	stem := strings.TrimSuffix(graph, ".onnx")
 	var names []string

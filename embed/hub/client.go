@@ -67,7 +67,7 @@ func secure(u *url.URL) error {
 	case u.Scheme == "http" && isLoopback(u.Hostname()):
 		return nil
 	}
-	return fmt.Errorf("%w: %s is not https", ErrInsecure, u.Redacted())
+	return fmt.Errorf("%w: %s is not https", ErrInsecure, bare(u.String()))
 }
 
 func isLoopback(host string) bool {

@@ -20,8 +20,8 @@ const (
 
 // address is where a plan's file is.
 func (c *client) address(p Plan, f File) string {
-	if p.Repository == "" {
-		return p.Source
+	if p.address != "" {
+		return p.address
 	}
 	u := c.base.JoinPath(p.Repository, "resolve").String() + "/" + url.PathEscape(p.Commit)
 	for s := range strings.SplitSeq(f.Path, "/") {

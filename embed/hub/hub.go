@@ -67,6 +67,10 @@ type Options struct {
 	Stall time.Duration
 	// Attempts is how often a request is tried in a row without progress; 0 means 6.
 	Attempts int
+	// External tells which files hold the data of the graph at a path outside of it,
+	// slash-separated and relative to the graph's folder, so that those are fetched.
+	// nil takes the files whose names say that they do.
+	External func(path string) ([]string, error)
 	// Check is asked about the complete folder before it takes its place.
 	Check func(folder string) error
 	// Progress is told how many bytes of how many there are; total is -1 where
@@ -124,6 +128,8 @@ type File struct {
 	SHA256 string `json:"sha256,omitempty"`
 	// Blob is the SHA-1 that git gives the file: of "blob <length>\0" and its bytes.
 	Blob string `json:"git_blob,omitempty"`
+
+	guessed bool // whether its name alone says that it is a graph's data
 }
 
 // known reports whether the file's bytes can be told right from wrong.
@@ -131,9 +137,9 @@ func (f File) known() bool { return f.SHA256 != "" || f.Blob != "" }
 
 // Plan is what a pull will fetch, and under which terms.
 type Plan struct {
-	Source     string `json:"source"`               // as it was asked for
+	Source     string `json:"source"`               // as it was asked for, without secrets
 	Name       string `json:"name"`                 // that the model gets unless told otherwise
-	Repository string `json:"repository,omitempty"` // empty for the address of a file
+	Repository string `json:"repository,omitempty"` // empty for the address of a file and for this machine's
 	Page       string `json:"page,omitempty"`       // where people read about it
 	Revision   string `json:"revision,omitempty"`   // as it was asked for
 	Commit     string `json:"commit,omitempty"`     // what that is now; the files are this commit's
@@ -144,7 +150,10 @@ type Plan struct {
 	// Entry is the catalogue's, nil for other sources.
 	Entry *Entry `json:"catalogue,omitempty"`
 
-	from origin
+	from    origin
+	address string                          // of the file where that is the source
+	find    func(name string) (File, error) // ErrNotFound for what the source has not
+	earlier *Record                         // of the folder of this machine that is the source
 }
 
 // Bytes is the sum of the files' sizes, -1 where one is not known.

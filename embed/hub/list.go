@@ -42,7 +42,7 @@ func (c *client) list(ctx context.Context, repository, revision string) (listing
 		body, err = c.read(ctx, address)
 		return false, err
 	})
-	page := c.base.JoinPath(repository).String()
+	page := bare(c.base.JoinPath(repository).String())
 	if err != nil {
 		return listing{}, fmt.Errorf("%w%s", err, c.advice(err, page))
 	}

@@ -10,30 +10,36 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
 // newOrigin is the endpoint that o names.
 func newOrigin(o Options) (origin, error) {
 	if folder, ok := strings.CutPrefix(o.Endpoint, "file://"); ok {
-		return mirror{filepath.FromSlash(strings.TrimPrefix(folder, "localhost"))}, nil
+		return mirror{filepath.FromSlash(strings.TrimPrefix(folder, "localhost")), path.Dir(o.File), false}, nil
 	}
 	if !strings.Contains(o.Endpoint, "://") {
-		return mirror{o.Endpoint}, nil
+		return mirror{o.Endpoint, path.Dir(o.File), false}, nil
 	}
 	base, err := url.Parse(o.Endpoint)
 	if err != nil || base.Host == "" {
-		return nil, fmt.Errorf("%w: endpoint %q is not a web address", ErrSource, o.Endpoint)
+		return nil, fmt.Errorf("%w: endpoint %q is not a web address", ErrSource, bare(o.Endpoint))
 	}
 	if err := secure(base); err != nil {
 		return nil, fmt.Errorf("endpoint: %w", err)
 	}
+	base.RawQuery, base.Fragment = "", "" // paths follow
 	return newClient(base, o), nil
 }
 
 // mirror is a folder that holds repositories as {repository}/{path}. It is of one
 // revision and knows no digests.
-type mirror struct{ folder string }
+type mirror struct {
+	folder string
+	also   string // folder of a repository whose files are listed beside the usual
+	alone  bool   // whether folder is a model's own, not one of repositories
+}
 
 func (m mirror) open(repository string) (*os.Root, error) {
 	root, err := os.OpenRoot(filepath.Join(m.folder, filepath.FromSlash(repository)))
@@ -43,37 +49,68 @@ func (m mirror) open(repository string) (*os.Root, error) {
 	return root, err
 }
 
-// Local plans to take a model from a folder of this machine: the graphs named, with
-// their data and, unless they come alone, the settings beside them. What the record
-// of an earlier pull tells of the folder's source is kept.
-func Local(ctx context.Context, folder string, alone bool, graphs ...string) (Plan, error) {
+// Local plans to take a model from a folder of this machine: the files named and,
+// unless they come alone, the settings beside them. Nothing else there is looked at.
+// What the record of an earlier pull tells of the folder's source is kept.
+func Local(folder string, alone bool, files ...string) (Plan, error) {
 	absolute, err := filepath.Abs(folder)
 	if err != nil {
 		return Plan{}, fmt.Errorf("hub: %w", err)
 	}
-	m := mirror{filepath.Dir(absolute)}
-	p := Plan{Source: folder, Name: nameOf(filepath.Base(absolute)), Repository: filepath.Base(absolute), Page: absolute, from: m}
-	if r, ok := ReadRecord(absolute); ok { // of an earlier pull
-		p.Source, p.Page, p.Revision, p.Commit = r.Source, r.Page, r.Revision, r.Commit
-		p.Licence, p.Gated, p.Entry = r.Licence, r.Gated, r.Entry
-	}
-	l, err := m.list(ctx, p.Repository, "")
-	if err != nil {
-		return Plan{}, fmt.Errorf("hub: %w", err)
-	}
-	at := map[string]File{}
-	for _, f := range l.files {
-		at[f.Path] = f
-	}
-	for _, g := range graphs {
-		if _, ok := at[g]; !ok || !isLocal(g) {
-			return Plan{}, fmt.Errorf("hub: %w: %s in %s", ErrNotFound, g, folder)
+	m := mirror{folder: absolute, alone: true}
+	p := Plan{Source: absolute, Name: nameOf(filepath.Base(absolute)), from: m, find: m.find}
+	if !alone {
+		if r, ok := ReadRecord(absolute); ok {
+			p.recall(r)
 		}
+		files = slices.Concat(settings(), files)
 	}
-	p.Files = gather(at, !alone, graphs)
+	lower := map[string]bool{}
+	for i, name := range files {
+		f, err := m.find(name)
+		if !alone && i < len(settings()) && errors.Is(err, ErrNotFound) || lower[strings.ToLower(name)] {
+			continue
+		}
+		if err != nil {
+			return Plan{}, fmt.Errorf("hub: %w", err)
+		}
+		lower[strings.ToLower(name)] = true
+		p.Files = append(p.Files, f)
+	}
 	return p, nil
 }
 
+// recall takes over what the record of the source's folder tells of where it came from.
+func (p *Plan) recall(r Record) {
+	p.Source, p.Page, p.Revision, p.Commit = bare(r.Source), bare(r.Page), r.Revision, r.Commit
+	p.Licence, p.Gated, p.Entry, p.earlier = r.Licence, r.Gated, r.Entry, &r
+	if isRepository(r.Repository) {
+		p.Repository = r.Repository
+	}
+}
+
+// find returns a file of the folder itself.
+func (m mirror) find(name string) (File, error) {
+	if !isLocal(name) {
+		return File{}, fmt.Errorf("%w: the file %q", ErrInsecure, name)
+	}
+	root, err := os.OpenRoot(m.folder)
+	if err != nil {
+		return File{}, err
+	}
+	defer root.Close()
+	info, err := root.Stat(filepath.FromSlash(name))
+	if errors.Is(err, fs.ErrNotExist) || err == nil && !info.Mode().IsRegular() {
+		return File{}, fmt.Errorf("%w: %s has no file %s", ErrNotFound, m.folder, name)
+	}
+	if err != nil {
+		return File{}, err
+	}
+	return File{Path: name, Bytes: info.Size()}, nil
+}
+
+// list lists the folders where repositories have what a model needs: their own, onnx
+// and that of the file that was asked for.
 func (m mirror) list(ctx context.Context, repository, _ string) (listing, error) {
 	root, err := m.open(repository)
 	if err != nil {
@@ -81,27 +118,55 @@ func (m mirror) list(ctx context.Context, repository, _ string) (listing, error)
 	}
 	defer root.Close()
 	l := listing{page: filepath.Join(m.folder, filepath.FromSlash(repository))}
-	err = fs.WalkDir(root.FS(), ".", func(name string, e fs.DirEntry, err error) error {
-		if err != nil || ctx.Err() != nil || len(l.files) > maxFiles {
-			return errors.Join(err, ctx.Err())
+	folders := []string{".", "onnx", m.also}
+	slices.Sort(folders)
+	for _, folder := range slices.Compact(folders) {
+		files, err := regular(ctx, root, folder, maxFiles)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return listing{}, err
 		}
-		if e.IsDir() && strings.HasPrefix(path.Base(name), ".") && name != "." {
-			return fs.SkipDir
+		l.files = append(l.files, files...)
+	}
+	return l, nil
+}
+
+// regular lists the files of one folder, which has at most limit. A link may be one into a cache of the hub;
+// the root keeps it inside.
+func regular(ctx context.Context, root *os.Root, folder string, limit int) (files []File, err error) {
+	f, err := root.Open(filepath.FromSlash(folder))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	entries, err := f.ReadDir(limit + 1)
+	switch {
+	case err != nil && err != io.EOF:
+		return nil, err
+	case len(entries) > limit:
+		return nil, fmt.Errorf("%w: %s has more than %d files", ErrTooLarge, f.Name(), limit)
+	}
+	for _, e := range entries {
+		name := path.Join(folder, e.Name())
+		if info, err := root.Stat(filepath.FromSlash(name)); err == nil && info.Mode().IsRegular() {
+			files = append(files, File{Path: name, Bytes: info.Size()})
 		}
-		// A link may be one into a cache of the hub; the root keeps it inside.
-		if info, err := fs.Stat(root.FS(), name); err == nil && info.Mode().IsRegular() {
-			l.files = append(l.files, File{Path: name, Bytes: info.Size()})
-		}
-		return nil
-	})
-	return l, err
+	}
+	return files, ctx.Err()
+}
+
+// source opens the folder that a plan's files lie in.
+func (m mirror) source(p Plan) (*os.Root, error) {
+	if p.local() {
+		return os.OpenRoot(m.folder)
+	}
+	return m.open(p.Repository)
 }
 
 func (m mirror) fetch(ctx context.Context, p Plan, f File, to string, count func(int64)) (pieced bool, err error) {
-	if p.Repository == "" {
+	if p.address != "" {
 		return false, fmt.Errorf("%w: %s is on the network, the endpoint is the folder %s", ErrSource, p.Page, m.folder)
 	}
-	root, err := m.open(p.Repository)
+	root, err := m.source(p)
 	if err != nil {
 		return false, err
 	}

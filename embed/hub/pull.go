@@ -12,8 +12,8 @@ import (
 	"io"
 	"io/fs"
 	"maps"
-	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -24,11 +24,12 @@ import (
 const RecordName = "source.json"
 
 // Record is what RecordName holds: the plan that was carried out, with the digest
-// of every file.
+// that every file had when it came.
 type Record struct {
 	Plan
-	Endpoint string    `json:"endpoint"`
-	Pulled   time.Time `json:"pulled"`
+	Endpoint string    `json:"endpoint,omitempty"` // that had the repository
+	Pulled   time.Time `json:"pulled,omitzero"`
+	Added    time.Time `json:"added,omitzero"` // from a folder of this machine
 }
 
 // Pull fetches what Resolve has planned and makes it the model folder models/name,
@@ -37,7 +38,7 @@ type Record struct {
 // the git digest that the hub gives it, or else ErrDigest.
 func Pull(ctx context.Context, p Plan, models, name string, o Options) (Record, error) {
 	o = o.withDefaults()
-	r := Record{Plan: p, Endpoint: redacted(o.Endpoint)}
+	r := p.record(o)
 	if p.from == nil {
 		return r, fmt.Errorf("hub: %w: a plan that nobody made", ErrSource)
 	}
@@ -50,13 +51,45 @@ func Pull(ctx context.Context, p Plan, models, name string, o Options) (Record, 
 		if err := w.files(ctx, folder); err != nil {
 			return err
 		}
-		r.Files, r.Pulled = w.done, time.Now().UTC().Truncate(time.Second)
+		r.done(w.done)
 		if err := r.finish(folder, o); err != nil {
 			return err
 		}
 		return w.forget(folder)
 	})
 	return r, err
+}
+
+// record is what is known before a plan is carried out.
+func (p Plan) record(o Options) Record {
+	switch {
+	case p.address != "":
+		return Record{Plan: p}
+	case !p.local():
+		return Record{Plan: p, Endpoint: bare(o.Endpoint)}
+	case p.Repository != "":
+		return Record{Plan: p, Endpoint: bare(p.earlier.Endpoint), Pulled: p.earlier.Pulled}
+	case p.earlier != nil:
+		return Record{Plan: p, Pulled: p.earlier.Pulled}
+	}
+	return Record{Plan: p}
+}
+
+// done notes what has come, and when.
+func (r *Record) done(files []File) {
+	now := time.Now().UTC().Truncate(time.Second)
+	r.Files = files
+	if r.local() {
+		r.Added = now
+	} else {
+		r.Pulled = now
+	}
+}
+
+// local reports whether the plan is of a folder of this machine.
+func (p Plan) local() bool {
+	m, ok := p.from.(mirror)
+	return ok && p.address == "" && m.alone
 }
 
 // work is a pull on its way.
@@ -88,38 +121,113 @@ func (w *work) prepare(folder string) error {
 	return os.WriteFile(mark(folder), plan, 0o644)
 }
 
-// prune removes what the plan has not fetched: the extra files of an earlier pull.
+// prune removes what is not of the source: the extra files of an earlier pull.
 func (w *work) prune(folder string) error {
 	planned := map[string]bool{}
 	for _, f := range w.plan.Files {
-		path := filepath.Join(folder, filepath.FromSlash(f.Path))
-		planned[path], planned[path+partial], planned[path+tagged] = true, true, true
+		planned[f.Path] = true
 	}
 	return filepath.WalkDir(folder, func(path string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() || planned[path] {
+		if err != nil || e.IsDir() {
 			return err
+		}
+		name, err := filepath.Rel(folder, path)
+		if err != nil {
+			return err
+		}
+		name = strings.TrimSuffix(strings.TrimSuffix(filepath.ToSlash(name), partial), tagged)
+		if _, err := w.plan.find(name); err == nil || planned[name] {
+			return nil
 		}
 		return os.Remove(path)
 	})
 }
 
-// files fetches one after the other.
+// files fetches one after the other, and behind graphs the files with their data.
 func (w *work) files(ctx context.Context, folder string) error {
 	for _, f := range w.plan.Files {
-		if _, ok := w.Extra[f.Path]; ok {
+		if _, ok := w.Extra[f.Path]; ok || f.guessed && w.External != nil {
+			w.expect(-f.Bytes)
 			continue
 		}
-		path := filepath.Join(folder, filepath.FromSlash(f.Path))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		if err := w.take(ctx, f, folder); err != nil {
 			return fmt.Errorf("hub: %w", err)
 		}
-		got, err := w.file(ctx, f, path)
-		if err != nil {
-			return fmt.Errorf("hub: %w", err)
+	}
+	if w.External == nil {
+		return nil
+	}
+	for _, f := range slices.Clone(w.done) {
+		if !strings.HasSuffix(f.Path, ".onnx") {
+			continue
 		}
-		w.done = append(w.done, got)
+		if err := w.data(ctx, f.Path, folder); err != nil {
+			return fmt.Errorf("hub: %s: %w", f.Path, err)
+		}
 	}
 	return nil
+}
+
+// take fetches a file to its place.
+func (w *work) take(ctx context.Context, f File, folder string) error {
+	path := filepath.Join(folder, filepath.FromSlash(f.Path))
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	got, err := w.file(ctx, f, path)
+	if err == nil {
+		w.done = append(w.done, got)
+	}
+	return err
+}
+
+// data fetches the files that a graph says its data is in.
+func (w *work) data(ctx context.Context, graph, folder string) error {
+	locations, err := w.External(filepath.Join(folder, filepath.FromSlash(graph)))
+	if err != nil {
+		return err
+	}
+	for _, location := range locations {
+		name := path.Join(path.Dir(graph), location)
+		if !isLocal(name) {
+			return fmt.Errorf("%w: its data is in %q", ErrInsecure, location)
+		}
+		if slices.ContainsFunc(w.done, func(f File) bool { return f.Path == name }) {
+			continue
+		}
+		f, err := w.plan.find(name)
+		if err == nil {
+			err = w.fits(f)
+		}
+		if err == nil {
+			err = w.take(ctx, f, folder)
+		}
+		if err != nil {
+			return fmt.Errorf("its data: %w", err)
+		}
+	}
+	return nil
+}
+
+// fits checks that a file that was not planned, or only by its name, leaves the
+// model within its limit, and counts it in.
+func (w *work) fits(f File) error {
+	sum := f.Bytes
+	for _, d := range w.done {
+		sum += d.Bytes
+	}
+	if sum > w.Bytes {
+		return fmt.Errorf("%w: %d bytes with %s, the limit is %d", ErrTooLarge, sum, f.Path, w.Bytes)
+	}
+	w.expect(f.Bytes)
+	return nil
+}
+
+// expect corrects how many bytes there will be, where that is known.
+func (w *work) expect(n int64) {
+	if w.total >= 0 {
+		w.total = max(0, w.total+n)
+	}
 }
 
 // file fetches one file and checks it. A wrong digest of a file that was put
@@ -215,18 +323,22 @@ func (r Record) finish(folder string, o Options) error {
 	return o.Check(folder)
 }
 
-// redacted is an endpoint without a password.
-func redacted(endpoint string) string {
-	if u, err := url.Parse(endpoint); err == nil {
-		return u.Redacted()
-	}
-	return endpoint
-}
+const maxRecord = 4 << 20 // bytes
 
 // ReadRecord returns the record of a model's folder, and false where it has none
-// that can be read: it was not pulled.
+// that can be read: it was neither pulled nor added.
 func ReadRecord(folder string) (Record, bool) {
 	var r Record
-	text, err := os.ReadFile(filepath.Join(folder, RecordName))
-	return r, err == nil && len(text) <= maxListing && json.Unmarshal(text, &r) == nil
+	name := filepath.Join(folder, RecordName)
+	info, err := os.Stat(name)
+	if err != nil || !info.Mode().IsRegular() {
+		return r, false
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return r, false
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxRecord+1))
+	return r, err == nil && len(text) <= maxRecord && json.Unmarshal(text, &r) == nil
 }

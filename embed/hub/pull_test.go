@@ -187,9 +187,9 @@ func TestFailuresHaveTheirOwnErrorsAndLeaveTheModelAsItWas(t *testing.T) {
 		{"a model over the limit", repo, func(_ *fake, o *Options) { o.Bytes = 1000 }, ErrTooLarge, "limit is 1000"},
 		{"a setting over the limit", repo, func(f *fake, _ *Options) {
 			f.change = func(a map[string]any) {
-				a["siblings"] = append(a["siblings"].([]any), map[string]any{"rfilename": "vocab.txt", "size": 1 << 30})
+				a["siblings"] = append(a["siblings"].([]any), map[string]any{"rfilename": "LICENSE.txt", "size": 1 << 30})
 			}
-		}, ErrTooLarge, "vocab.txt"},
+		}, ErrTooLarge, "LICENSE.txt"},
 		{"a name that leads out", repo, func(f *fake, _ *Options) { f.files["../evil.onnx"] = nil }, ErrInsecure, "../evil.onnx"},
 		{"an absolute name", repo, func(f *fake, _ *Options) { f.files["/etc/passwd"] = nil }, ErrInsecure, "/etc/passwd"},
 		{"a name with a backslash", repo, func(f *fake, _ *Options) { f.files[`..\evil`] = nil }, ErrInsecure, "evil"},

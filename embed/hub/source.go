@@ -27,18 +27,18 @@ func Resolve(ctx context.Context, source string, o Options) (Plan, error) {
 		return Plan{}, fmt.Errorf("hub: %w", err)
 	}
 	p.from = from
-	if p.Repository == "" {
+	if p.address != "" {
 		return p, nil
 	}
 	if err := p.fill(ctx, o); err != nil {
-		return Plan{}, fmt.Errorf("hub: %s: %w", source, err)
+		return Plan{}, fmt.Errorf("hub: %s: %w", p.Source, err)
 	}
 	return p, nil
 }
 
 // parse reads a source without asking anybody.
 func parse(source string, o Options) (Plan, error) {
-	p := Plan{Source: source}
+	p := Plan{Source: bare(source)}
 	if e, ok := Lookup(source); ok {
 		if e.Repository == "" {
 			return p, fmt.Errorf("%w: %s is on no hub: fetch it from %s, then use nearcase models add", ErrSource, e.Name, e.Page)
@@ -47,7 +47,7 @@ func parse(source string, o Options) (Plan, error) {
 		return p.revised(o)
 	}
 	if strings.Contains(source, "://") {
-		return p.address(o)
+		return p.web(source, o)
 	}
 	repository, revision, _ := strings.Cut(strings.TrimPrefix(source, "hf:"), "@")
 	if !isRepository(repository) {
@@ -74,9 +74,9 @@ func (p Plan) revised(o Options) (Plan, error) {
 	return p, nil
 }
 
-// address reads a source that is a web address: a page of the endpoint, or a file.
-func (p Plan) address(o Options) (Plan, error) {
-	u, err := url.Parse(p.Source)
+// web reads a source that is a web address: a page of the endpoint, or a file.
+func (p Plan) web(source string, o Options) (Plan, error) {
+	u, err := url.Parse(source)
 	if err != nil || u.Host == "" {
 		return p, fmt.Errorf("%w: %q is not a web address", ErrSource, p.Source)
 	}
@@ -89,12 +89,32 @@ func (p Plan) address(o Options) (Plan, error) {
 	}
 	file := path.Base(u.Path)
 	if !strings.HasSuffix(file, ".onnx") || !isLocal(file) {
-		return p, fmt.Errorf("%w: %s does not name an .onnx file", ErrSource, u.Redacted())
+		return p, fmt.Errorf("%w: %s does not name an .onnx file", ErrSource, p.Source)
 	}
 	p.Name = nameOf(strings.TrimSuffix(file, ".onnx"))
-	p.Page = u.Redacted()
+	p.Page, p.address, p.find = p.Source, source, nowhere
 	p.Files = []File{{Path: file, Bytes: -1, SHA256: o.SHA256}}
 	return p, nil
+}
+
+// nowhere finds nothing: beside the address of a file no other is known.
+func nowhere(name string) (File, error) {
+	return File{}, fmt.Errorf("%w: %s: of an address the graph alone is fetched; fetch both by hand, then use nearcase models add", ErrNotFound, name)
+}
+
+// bare returns an address without what may be secret: user, query and fragment. What
+// is no address stays.
+func bare(address string) string {
+	if !strings.Contains(address, "://") {
+		return address
+	}
+	u, err := url.Parse(address)
+	if err != nil { // the error would tell it
+		scheme, _, _ := strings.Cut(address, "://")
+		return scheme + "://"
+	}
+	u.User, u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = nil, "", false, "", ""
+	return u.String()
 }
 
 // page reads the path of a repository's page: organisation/name/tree/revision.
@@ -127,6 +147,7 @@ func (p *Plan) fill(ctx context.Context, o Options) error {
 	if p.Files, err = choose(l.files, file); err != nil {
 		return err
 	}
+	p.find = among(l.files)
 	p.Commit, p.Licence, p.Gated, p.Page = l.commit, l.licence, l.gated, l.page
 	if p.Entry != nil {
 		p.Licence, p.Gated = p.Entry.Licence, l.gated || p.Entry.Gated
@@ -135,6 +156,21 @@ func (p *Plan) fill(ctx context.Context, o Options) error {
 		return fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, n, o.Bytes)
 	}
 	return p.demand(digest)
+}
+
+// among finds the files of a repository by their names.
+func among(files []File) func(name string) (File, error) {
+	at := map[string]File{}
+	for _, f := range files {
+		at[f.Path] = f
+	}
+	return func(name string) (File, error) {
+		f, ok := at[name]
+		if !ok {
+			return f, fmt.Errorf("%w: the repository has no %s", ErrNotFound, name)
+		}
+		return f, nil
+	}
 }
 
 // demand makes the main graph's digest the one that somebody named.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -44,8 +45,7 @@ func TestTheGraphIsChosen(t *testing.T) {
 		"half precision":         {"onnx/vision_model_fp16.onnx onnx/text_model_fp16.onnx", "onnx/vision_model_fp16.onnx", "onnx/vision_model_fp16.onnx onnx/text_model_fp16.onnx"},
 		"data outside":           {"onnx/model.onnx onnx/model.onnx_data onnx/model_fp16.onnx_data", "", "onnx/model.onnx onnx/model.onnx_data"},
 		"data in pieces":         {"model.onnx model.onnx_data_1 model.onnx.data model.data", "", "model.onnx model.data model.onnx.data model.onnx_data_1"},
-		"a vocabulary":           {"model.onnx vocab.json merges.txt", "", "vocab.json merges.txt model.onnx"},
-		"no vocabulary":          {"model.onnx vocab.json tokenizer.json", "", "tokenizer.json model.onnx"},
+		"no other tokenizer":     {"model.onnx vocab.json merges.txt vocab.txt tokenizer.json", "", "tokenizer.json model.onnx"},
 		"licence and our own":    {"manifest.yaml LICENSE model.onnx README.md", "", "manifest.yaml LICENSE model.onnx"},
 		"several, none is usual": {"a.onnx b.onnx", "", ""},
 	} {
@@ -82,7 +82,7 @@ func TestAFileIsPulledByItsAddress(t *testing.T) {
 		if got := content(t, filepath.Join(models, "text_model")); err != nil || !same(got, want) {
 			t.Errorf("%s: pulled %s, %v", name, names(got), err)
 		}
-		if len(r.Files) != 1 || r.Files[0].SHA256 != digest(f.files["onnx/text_model.onnx"]) || r.Commit != "" {
+		if len(r.Files) != 1 || r.Endpoint != "" || r.Files[0].SHA256 != digest(f.files["onnx/text_model.onnx"]) || r.Commit != "" {
 			t.Errorf("%s: Pull() = %+v", name, r)
 		}
 		for _, a := range f.asked() {
@@ -165,9 +165,9 @@ func TestALocalFolderIsTaken(t *testing.T) {
 		alone  bool
 		graphs []string
 		want   map[string]string
-	}{{false, []string{graphName, "onnx/text_model.onnx"}, want}, {true, []string{"onnx/model.onnx"}, alone}} {
+	}{{false, []string{graphName, "onnx/text_model.onnx", "onnx/vision_model.onnx_data"}, want}, {true, []string{"onnx/model.onnx"}, alone}} {
 		models := t.TempDir()
-		p, err := Local(t.Context(), folder, c.alone, c.graphs...)
+		p, err := Local(folder, c.alone, c.graphs...)
 		if err == nil {
 			_, err = Pull(t.Context(), p, models, p.Name, Options{})
 		}
@@ -175,8 +175,177 @@ func TestALocalFolderIsTaken(t *testing.T) {
 			t.Errorf("Local(%v, %q): %v, %s, want %s", c.alone, c.graphs, err, names(got), names(c.want))
 		}
 	}
-	if _, err := Local(t.Context(), folder, true, "none.onnx"); !errors.Is(err, ErrNotFound) {
+	if _, err := Local(folder, true, "none.onnx"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("Local of no graph = %v, want ErrNotFound", err)
+	}
+}
+
+// What lies beside a model is not looked at: neither many files nor those that
+// cannot be read.
+func TestOnlyTheFoldersOfAModelAreListed(t *testing.T) {
+	folder := t.TempDir()
+	write(t, folder, map[string]string{"model.onnx": "g", "config.json": "{}", "deep/x.onnx": "x", "onnx/y.onnx": "y"})
+	closed := filepath.Join(folder, "closed")
+	if err := os.Mkdir(closed, 0); err != nil {
+		t.Fatal(err)
+	}
+	p, err := Local(folder, false, "model.onnx")
+	if err != nil || len(p.Files) != 2 {
+		t.Errorf("Local = %+v, %v", p.Files, err)
+	}
+	for also, want := range map[string]int{"x.onnx": 3, "deep/x.onnx": 4, "none/x.onnx": 3} {
+		o, err := newOrigin(Options{Endpoint: filepath.Dir(folder), File: also})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l, err := o.list(t.Context(), filepath.Base(folder), ""); err != nil || len(l.files) != want {
+			t.Errorf("list with %s = %+v, %v, want %d files", also, l.files, err, want)
+		}
+	}
+}
+
+func TestMoreFilesThanTheLimitAreAnError(t *testing.T) {
+	folder := t.TempDir()
+	root, err := os.OpenRoot(folder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	write(t, folder, map[string]string{"a": "", "b": "", "c": ""})
+	if files, err := regular(t.Context(), root, ".", 3); err != nil || len(files) != 3 {
+		t.Errorf("regular = %v, %v, want 3 files", files, err)
+	}
+	if files, err := regular(t.Context(), root, ".", 2); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("regular of more = %v, %v, want ErrTooLarge", files, err)
+	}
+}
+
+// What is added was not pulled, and from nowhere; what had been pulled before keeps
+// its source.
+func TestTheRecordOfAnAddedModelSaysSo(t *testing.T) {
+	f, models := newFake(t), t.TempDir()
+	folder := filepath.Join(t.TempDir(), "mine")
+	write(t, folder, map[string]string{"model.onnx": "g"})
+	add := func(from, name string) Record {
+		t.Helper()
+		p, err := Local(from, false, "model.onnx")
+		if err == nil {
+			_, err = Pull(t.Context(), p, models, name, Options{})
+		}
+		r, ok := ReadRecord(filepath.Join(models, name))
+		if err != nil || !ok {
+			t.Fatal(err)
+		}
+		return r
+	}
+	if r := add(folder, "mine"); r.Endpoint != "" || r.Repository != "" || !r.Pulled.IsZero() || r.Added.IsZero() || r.Source != folder {
+		t.Errorf("the record of an added model is %+v", r)
+	}
+	delete(f.files, graphName)
+	f.files["model.onnx"] = []byte("g")
+	if _, err := pull(t, models, repo, f.options()); err != nil {
+		t.Fatal(err)
+	}
+	if r := add(filepath.Join(models, "model"), "again"); r.Endpoint != f.hub.URL || r.Repository != repo || r.Commit != commit || r.Pulled.IsZero() || r.Added.IsZero() {
+		t.Errorf("the record of an added model that had been pulled is %+v", r)
+	}
+}
+
+// Users, passwords and signatures of addresses are used and not kept.
+func TestSecretsOfAddressesAreNotKept(t *testing.T) {
+	f, models := newFake(t), t.TempDir()
+	o := f.options()
+	o.Check = func(string) error { return errRefused }
+	u, err := url.Parse(f.cdn.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	u.User, u.Path, u.RawQuery = url.UserPassword("me", "hunter2"), "/blobs/onnx/text_model.onnx", "signature=hunter2"
+	var asked string
+	f.fault = func(_ http.ResponseWriter, r *http.Request, _ []byte) bool { asked = r.URL.RawQuery; return false }
+	if _, err := pull(t, models, u.String(), o); !errors.Is(err, errRefused) || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("pull = %v, want %v", err, errRefused)
+	}
+	left := content(t, models)
+	if plan := left[".pull-text_model/plan.json"]; plan == "" || strings.Contains(plan, "hunter2") || asked != "signature=hunter2" {
+		t.Errorf("asked with %q, left behind %s", asked, plan)
+	}
+	o.Check, o.Endpoint = nil, strings.Replace(f.hub.URL, "https://", "https://me:hunter2@", 1)+"?token=hunter2"
+	for _, source := range []string{u.String(), repo} {
+		if _, err := pull(t, models, source, o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"text_model", "model"} {
+		text, err := os.ReadFile(filepath.Join(models, name, RecordName))
+		if err != nil || strings.Contains(string(text), "hunter2") || strings.Contains(string(text), "me:") {
+			t.Errorf("%v, the record of %s keeps a secret: %s", err, name, text)
+		}
+	}
+	if got := bare("https://a b:hunter2@x/%"); strings.Contains(got, "hunter2") {
+		t.Errorf("bare of what is no address = %s", got)
+	}
+}
+
+// Where graphs can be asked, their own word counts, and not the names of files.
+func TestDataIsFetchedAsTheGraphNamesIt(t *testing.T) {
+	f, models := newFake(t), t.TempDir()
+	f.files["onnx/vision_model.onnx_data"], f.files["onnx/weights.bin"], f.files["shared.bin"] = []byte("old"), []byte("new"), []byte("both")
+	o := f.options()
+	var done, total int64
+	o.Progress = func(d, n int64) { done, total = d, n }
+	o.External = func(path string) ([]string, error) {
+		if filepath.Base(path) == "vision_model.onnx" {
+			return []string{"weights.bin", "../shared.bin"}, nil
+		}
+		return []string{"weights.bin"}, nil
+	}
+	want := f.chosen()
+	want["onnx/weights.bin"], want["shared.bin"] = "new", "both"
+	f.fault = on("shared.bin", func(w http.ResponseWriter, _ *http.Request, _ []byte) { w.WriteHeader(http.StatusForbidden) })
+	if _, err := pull(t, models, repo, o); !errors.Is(err, ErrAccess) {
+		t.Errorf("pull = %v, want ErrAccess", err)
+	}
+	f.fault = nil
+	f.asked()
+	r, err := pull(t, models, repo, o)
+	if got := content(t, filepath.Join(models, "model")); err != nil || !same(got, want) || len(r.Files) != 7 || done != total {
+		t.Errorf("pull = %v, brought %s of %d files, %d of %d bytes", err, names(got), len(r.Files), done, total)
+	}
+	for _, a := range f.asked() {
+		if strings.HasSuffix(a.path, "weights.bin") {
+			t.Errorf("asked for %s again", a.path)
+		}
+	}
+	o.Force = true
+	for location, want := range map[string]error{"none.bin": ErrNotFound, "../../x": ErrInsecure} {
+		o.External = func(string) ([]string, error) { return []string{location}, nil }
+		if _, err := pull(t, models, repo, o); !errors.Is(err, want) || !strings.Contains(err.Error(), "its data") {
+			t.Errorf("pull of a graph with data in %s = %v, want %v", location, err, want)
+		}
+	}
+	o.External, o.Bytes = func(string) ([]string, error) { return []string{"weights.bin"}, nil }, 1<<21
+	f.files["onnx/weights.bin"] = pattern(1 << 20)
+	if _, err := pull(t, models, repo, o); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("pull of more data than the limit = %v, want ErrTooLarge", err)
+	}
+}
+
+// A record is read only if it is one.
+func TestRecordsAreReadWithinBounds(t *testing.T) {
+	for name, lay := range map[string]func(path string) error{
+		"none":             func(string) error { return nil },
+		"a folder":         func(path string) error { return os.Mkdir(path, 0o755) },
+		"garbage":          func(path string) error { return os.WriteFile(path, []byte("{"), 0o600) },
+		"more than enough": func(path string) error { return os.WriteFile(path, make([]byte, maxRecord+1), 0o600) },
+	} {
+		folder := t.TempDir()
+		if err := lay(filepath.Join(folder, RecordName)); err != nil {
+			t.Fatal(err)
+		}
+		if r, ok := ReadRecord(folder); ok {
+			t.Errorf("%s: ReadRecord = %+v", name, r)
+		}
 	}
 }
 

@@ -31,3 +31,11 @@ func open(file string, kind byte, load func(*C.struct_loaded, *C.char) C.int) (o
 	}
 	return opened{kind: kind, path: C.GoString(&l.path[0]), version: C.GoString(&l.version[0])}, nil
 }
+
+// raised reports whether this process has privileges by its program's file, which
+// the environment must not direct.
+func raised() bool { return C.raised() != 0 }
+
+// executed returns the file that was executed, as it was named, "" where the
+// system does not tell.
+func executed() string { return C.GoString(C.executed()) }

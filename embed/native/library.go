@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"sync"
+	"time"
 )
 
 // Library is a codec library as this system has it.
@@ -30,9 +32,9 @@ func Libraries() []Library {
 
 // A process loads a library once, which is why these two are its own.
 var (
-	charls = library{name: "CharLS", pkg: "libcharls2", env: "NEARCASE_CHARLS", open: openCharLS,
+	charls = library{name: "CharLS", pkg: "libcharls2", env: "NEARCASE_CHARLS", open: openCharLS, patience: 10 * time.Second,
 		files: files("libcharls.so.2", "libcharls.2.dylib")}
-	openjpeg = library{name: "OpenJPEG", pkg: "libopenjp2-7", env: "NEARCASE_OPENJPEG", open: openOpenJPEG,
+	openjpeg = library{name: "OpenJPEG", pkg: "libopenjp2-7", env: "NEARCASE_OPENJPEG", open: openOpenJPEG, patience: 10 * time.Second,
 		files: files("libopenjp2.so.7", "libopenjp2.7.dylib")}
 )
 
@@ -51,6 +53,7 @@ type library struct {
 	env       string // the variable that may name its file, which is then the only one tried
 	files     []string
 	open      func(file string) (opened, error)
+	patience  time.Duration // by the clock, for each second that a decoding may take of the processor, and once more
 
 	mu    sync.Mutex
 	named string // what env said when it was found
@@ -65,10 +68,16 @@ type opened struct {
 }
 
 // load returns the library, which it looks for until it is found, and again
-// when env says something else. Its errors are ErrLibrary.
+// when env says something else. Its errors are ErrLibrary. With raised privileges
+// nothing is loaded, and env is not read: it may be another user's.
 func (l *library) load() (opened, error) {
+	if raised() {
+		return opened{}, fmt.Errorf("%w: %s: not in a process that has privileges by its program's file "+
+			"(set-user-ID, capabilities or a security policy): give it ambient capabilities instead", ErrLibrary, l.name)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.reap()
 	named := os.Getenv(l.env)
 	if l.found.kind != 0 && l.named == named {
 		return l.found, nil
@@ -96,4 +105,15 @@ func (l *library) use(o opened, named string) {
 		w.end()
 	}
 	l.found, l.named, l.idle = o, named, nil
+}
+
+// reap ends the idle workers that wait no longer: that were killed.
+func (l *library) reap() {
+	l.idle = slices.DeleteFunc(l.idle, func(w *worker) bool {
+		if w.waits() {
+			return false
+		}
+		w.end()
+		return true
+	})
 }

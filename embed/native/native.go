@@ -9,9 +9,16 @@
 // read here: sizes, components, tiles, precincts and code-blocks are bounded, so
 // that a library's memory is in proportion to the samples that the limit allows.
 // Then it decodes in a worker, a process of this program's own file that is
-// started when needed and kept for the next image: where a library fails on
-// hostile bytes, by a fault or an assertion, or takes time or memory without
-// end, that is an error here and no more.
+// started when needed and kept for the next image after one that it decoded:
+// where a library fails on hostile bytes, by a fault or an assertion, or takes
+// time or memory without end, that is an error here and no more. A worker has
+// nothing of this process but its standard input and output, and of the
+// environment no more than where libraries are. An image is blamed for the end of
+// a worker that was started for it: after that of another it is tried again.
+//
+// Where the program's file gives the process privileges (set-user-ID, capabilities
+// or a security policy: Linux's AT_SECURE), another user's environment would
+// choose code that runs with them: both libraries are then ErrLibrary.
 //
 // All functions are safe to call at the same time, and start no goroutines.
 package native
@@ -28,6 +35,10 @@ var (
 	ErrCorrupt     = errors.New("damaged or truncated image")
 	ErrTooLarge    = errors.New("image too large")
 	ErrUnsupported = errors.New("unsupported kind of image")
+
+	// ErrInterrupted is an ErrLibrary that may pass: the system ended the worker,
+	// as it does for want of memory. The image may be sound.
+	ErrInterrupted = fmt.Errorf("%w for now", ErrLibrary)
 )
 
 // Limits bounds what is decoded. The zero value allows nothing.

@@ -10,7 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+#ifdef __linux__
+#include <sys/auxv.h>
+#include <sys/syscall.h>
+#endif
 
 // load opens a library and finds its functions by their names.
 static int load(struct loaded *l, const char *file, const char *const *names) {
@@ -57,6 +63,9 @@ enum {
 	charls_size,
 	charls_decode
 };
+
+// charls_no_memory is not_enough_memory of charls_jpegls_errc.
+enum { charls_no_memory = 13 };
 
 static const char *const charls_names[] = {
 	"charls_get_version_string",
@@ -105,16 +114,14 @@ static int32_t run_jpegls(const struct loaded *l, void *decoder, const uint8_t *
 static int jpegls(const struct loaded *l, const uint8_t *data, size_t length, const struct request *e,
 	void *out, size_t size, char *message) {
 	void *decoder = CALL(l, charls_create, void *(*)(void))();
-	if (decoder == NULL) {
-		snprintf(message, message_size, "no memory");
-		return failed;
-	}
+	if (decoder == NULL)
+		return no_memory;
 	int answer = decoded;
 	int32_t code = run_jpegls(l, decoder, data, length, e, out, size, &answer);
 	CALL(l, charls_destroy, void (*)(const void *))(decoder);
 	if (code != 0) {
 		snprintf(message, message_size, "%s", CALL(l, charls_message, const char *(*)(int32_t))(code));
-		return failed;
+		return code == charls_no_memory ? no_memory : failed;
 	}
 	return answer;
 }
@@ -289,8 +296,8 @@ static int jpeg2000(const struct loaded *l, const uint8_t *data, size_t length, 
 	void *out, size_t size, char *message) {
 	struct source s = {data, length, 0};
 	struct image *image = NULL;
-	int answer = failed;
 	void *codec = open_codec(l, message), *stream = open_source(l, &s);
+	int answer = codec != NULL && stream != NULL ? failed : no_memory;
 	if (codec != NULL && stream != NULL &&
 		CALL(l, opj_header, int (*)(void *, void *, struct image **))(stream, codec, &image)) {
 		if (!fits(image, e) || size != sizeof(int32_t) * e->width * e->height * e->components)
@@ -304,14 +311,16 @@ static int jpeg2000(const struct loaded *l, const uint8_t *data, size_t length, 
 		CALL(l, opj_stream_destroy, void (*)(void *))(stream);
 	if (codec != NULL)
 		CALL(l, opj_destroy, void (*)(void *))(codec);
+	if (answer == failed && strstr(message, "memory") != NULL)
+		return no_memory; // OpenJPEG tells it by the text alone
 	return answer;
 }
 
 // A decoding runs in a worker: a process of this program that calls nothing but
 // the library, so that a fault, a failed assertion, an endless loop or endless
 // memory of a library ends that process alone. It becomes one before main, and
-// before Go, by a variable of its environment: the kind of library, C or O, and
-// its file.
+// before Go, by a variable of its environment: the kind of library, C or O, the
+// number of the process that it works for, a colon and the library's file.
 
 static int read_all(void *to, size_t size) {
 	uint8_t *p = to;
@@ -344,12 +353,14 @@ static int write_all(const void *from, size_t size) {
 	return 1;
 }
 
-// limit bounds a decoding by the processor's time and by memory.
+// limit bounds a decoding by the processor's time, in whole seconds from what is
+// used already, and by memory.
 static void limit(const struct request *q) {
-	struct rusage used;
+	struct rusage u;
 	struct rlimit r;
-	if (getrusage(RUSAGE_SELF, &used) == 0 && getrlimit(RLIMIT_CPU, &r) == 0) {
-		r.rlim_cur = (rlim_t)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) + q->seconds;
+	if (getrusage(RUSAGE_SELF, &u) == 0 && getrlimit(RLIMIT_CPU, &r) == 0) {
+		long used = (u.ru_utime.tv_usec + u.ru_stime.tv_usec + 999999) / 1000000;
+		r.rlim_cur = (rlim_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec + used) + q->seconds;
 		setrlimit(RLIMIT_CPU, &r);
 	}
 	if (getrlimit(RLIMIT_AS, &r) == 0) {
@@ -358,40 +369,108 @@ static void limit(const struct request *q) {
 	}
 }
 
-// answer serves one request, and reports whether another may follow.
+// answer serves one request, and reports whether another may follow: only a
+// decoded image leaves the library as it was.
 static int answer(const struct loaded *l, decoder run) {
 	struct request q;
-	struct result r = {failed, ""};
+	struct result r = {no_memory, ""};
 	if (!read_all(&q, sizeof q))
 		return 0;
 	limit(&q);
 	uint8_t *data = malloc(q.length), *out = malloc(q.size);
-	if (data == NULL || out == NULL || !read_all(data, q.length))
-		return 0;
-	r.answer = run(l, data, q.length, &q, out, q.size, r.message);
-	int more = write_all(&r, sizeof r) && (r.answer != decoded || write_all(out, q.size));
+	if (data != NULL && out != NULL) {
+		if (!read_all(data, q.length))
+			return 0;
+		r.answer = run(l, data, q.length, &q, out, q.size, r.message);
+	}
+	int more = write_all(&r, sizeof r) && r.answer == decoded && write_all(out, q.size);
 	free(data);
 	free(out);
 	return more;
 }
 
-__attribute__((constructor)) static void work(void) {
-	const char *file = getenv(worker_variable);
-	if (file == NULL || (*file != 'C' && *file != 'O'))
+int raised(void) {
+#ifdef __linux__
+	return getauxval(AT_SECURE) != 0;
+#else
+	return issetugid();
+#endif
+}
+
+const char *executed(void) {
+#ifdef __linux__
+	return (const char *)getauxval(AT_EXECFN);
+#else
+	return NULL;
+#endif
+}
+
+// variable returns what the environment says, which is not to be trusted with
+// raised privileges.
+static const char *variable(const char *name) {
+#ifdef __linux__
+	return secure_getenv(name);
+#else
+	return raised() ? NULL : getenv(name);
+#endif
+}
+
+// is_pipe reports whether a descriptor is a pipe.
+static int is_pipe(int file) {
+	struct stat s;
+	return fstat(file, &s) == 0 && S_ISFIFO(s.st_mode);
+}
+
+// library_of returns the library's file of a worker's variable, or NULL where
+// this process was not started as a worker.
+static const char *library_of(const char *value) {
+	char *end;
+	if (*value != 'C' && *value != 'O')
+		return NULL;
+	long parent = strtol(value + 1, &end, 10);
+	if (*end != ':' || parent != getppid() || !is_pipe(STDIN_FILENO) || !is_pipe(STDOUT_FILENO))
+		return NULL;
+	return end + 1;
+}
+
+// close_others closes the descriptors that were inherited beside the standard
+// three.
+static void close_others(void) {
+#ifdef SYS_close_range
+	if (syscall(SYS_close_range, 3U, ~0U, 0U) == 0)
 		return;
+#endif
+	long most = sysconf(_SC_OPEN_MAX);
+	for (long i = 3; i < most && i < 1 << 20; i++)
+		close((int)i);
+}
+
+// prepare makes this process one that only answers, and ends with its input, not
+// with signals that are meant for the program.
+static int prepare(void) {
 	struct rlimit none = {0, 0};
 	setrlimit(RLIMIT_CORE, &none); // it would hold an image
-	// It ends with its input, not with signals that are meant for the program.
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
+	close_others();
 	answers = dup(STDOUT_FILENO);
-	if (answers < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+	return answers >= 0 && dup2(STDERR_FILENO, STDOUT_FILENO) >= 0;
+}
+
+__attribute__((constructor)) static void work(void) {
+	const char *value = variable(worker_variable);
+	if (value == NULL || *value == 0)
+		return;
+	const char *file = library_of(value);
+	if (file == NULL) {
+		fprintf(stderr, "The environment has %s, which is for processes that this program starts itself: unset it\n", worker_variable);
 		_exit(1);
+	}
 	static struct loaded l;
-	if (*file == 'C' ? load_charls(&l, file + 1) : load_openjpeg(&l, file + 1))
+	if (!prepare() || (*value == 'C' ? load_charls(&l, file) : load_openjpeg(&l, file)))
 		_exit(1);
-	while (answer(&l, *file == 'C' ? jpegls : jpeg2000))
+	while (answer(&l, *value == 'C' ? jpegls : jpeg2000))
 		;
 	_exit(0);
 }

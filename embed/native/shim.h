@@ -7,7 +7,7 @@
 
 enum { message_size = 256 };
 
-// worker_variable makes a process a worker. Its value starts with C or O.
+// worker_variable makes a process a worker.
 #define worker_variable "NEARCASE_CODEC_WORKER"
 
 struct loaded {
@@ -36,4 +36,12 @@ struct result {
 	char message[message_size];
 };
 
-enum { decoded, failed, differs };
+enum { decoded, failed, differs, no_memory };
+
+// raised reports whether this process has privileges by its program's file: a set
+// user or group, on Linux also capabilities or a security policy.
+int raised(void);
+
+// executed returns the file that was executed, as it was named, or NULL where
+// the system does not tell.
+const char *executed(void);

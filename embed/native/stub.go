@@ -12,7 +12,12 @@ func openOpenJPEG(string) (opened, error) { return opened{}, errBuild }
 // worker is none: no library is ever found.
 type worker struct{}
 
-func (*worker) end() error { return nil }
+func (*worker) end() {}
+
+func (*worker) waits() bool { return false }
+
+// raised is of no matter without a library.
+func raised() bool { return false }
 
 func (l *library) decode(request, []byte) ([]byte, error) {
 	_, err := l.load()

@@ -103,7 +103,7 @@ func (f *file) build() (t *Tokenizer, err error) {
 // library's classes for BERT and CLIP have it; others differ among themselves.
 func (t *Tokenizer) pads(p *padding) error {
 	if p == nil {
-		for _, name := range []string{"[PAD]", clipEnd} {
+		for _, name := range []string{"[PAD]", "<|endoftext|>"} {
 			if id, ok := t.find(name); ok && !t.padded {
 				t.pad, t.padded = id, true
 			}

@@ -1,9 +1,9 @@
 // Package text turns a text into the numbers that the text tower of a CLIP-like
 // network takes: the tokenizers of CLIP (byte-level BPE), BERT (WordPiece) and
 // SigLIP (Unigram), read from the tokenizer.json that Hugging Face's tokenizers
-// library writes, or from the older vocab.json with merges.txt and vocab.txt.
+// library writes.
 //
-//	t, err := text.Open("models/clip")
+//	t, err := text.Parse(tokenizerJSON)
 //	ids, mask, err := t.Encode("a chest radiograph", 77)
 //
 // A tokenizer gives exactly the ids of that library or is refused: a component,

@@ -3,7 +3,6 @@ package text
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -85,16 +84,4 @@ func (m *wordPiece) match(rest string, continues bool) (id int64, length int) {
 		}
 	}
 	return 0, 0
-}
-
-// vocabularyLines reads vocab.txt: a token a line, the first has the id 0.
-func vocabularyLines(data []byte) (vocabulary, error) {
-	if err := lines(data); err != nil {
-		return nil, err
-	}
-	v := make(vocabulary)
-	for i, line := range strings.Split(strings.TrimSuffix(string(data), "\n"), "\n") {
-		v[strings.TrimSuffix(line, "\r")] = int64(i)
-	}
-	return v, nil
 }

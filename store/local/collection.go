@@ -27,6 +27,7 @@ type collection struct {
 	order     []store.Key // of rows, ascending; may hold retired ones
 	ids       map[string]store.Key
 	digests   map[string][]store.Key
+	files     map[string][]store.Key // of several images
 	patients  map[string][]store.Key
 	studies   map[string][]store.Key
 	series    map[string][]store.Key
@@ -54,6 +55,7 @@ func newCollection(l *Catalog, number uint32, meta described) *collection {
 		catalog: l, number: number, discards: meta.DiscardOriginals, building: make(chan struct{}, 1), meta: meta,
 		rows:    map[store.Key]*store.Instance{},
 		ids:     map[string]store.Key{},
+		files:   map[string][]store.Key{},
 		digests: map[string][]store.Key{}, patients: map[string][]store.Key{},
 		studies: map[string][]store.Key{}, series: map[string][]store.Key{},
 		numbers:  patients{of: map[patient]uint32{}},
@@ -119,6 +121,9 @@ func (c *collection) add(key store.Key, i *store.Instance) {
 	c.rows[key] = i
 	c.order = append(c.order, key)
 	c.ids[i.ID] = key
+	if i.File != "" {
+		c.files[i.File] = append(c.files[i.File], key)
+	}
 	for _, by := range c.byField(i) {
 		if by.value != "" {
 			by.keys[by.value] = append(by.keys[by.value], key)
@@ -137,8 +142,8 @@ type field struct {
 	unsure bool
 }
 
-func (c *collection) byField(i *store.Instance) [4]field {
-	return [4]field{{c.digests, i.Digest, false}, {c.patients, i.Patient, false}, {c.studies, i.Study, true}, {c.series, i.Series, true}}
+func (c *collection) byField(i *store.Instance) []field {
+	return []field{{c.digests, i.Digest, false}, {c.patients, i.Patient, false}, {c.studies, i.Study, true}, {c.series, i.Series, true}}
 }
 
 func (c *collection) retire(key store.Key) (digest string) {
@@ -150,7 +155,7 @@ func (c *collection) retire(key store.Key) (digest string) {
 	c.levels.touch(i)
 	delete(c.rows, key)
 	delete(c.ids, i.ID)
-	for _, by := range c.byField(i) {
+	for _, by := range append([]field{{keys: c.files, value: i.File}}, c.byField(i)...) {
 		left := slices.DeleteFunc(by.keys[by.value], func(k store.Key) bool { return k == key })
 		if by.keys[by.value] = left; len(left) == 0 {
 			delete(by.keys, by.value)

@@ -28,7 +28,7 @@ func (l *Catalog) Excluded(ctx context.Context, name string, e store.Exclude) ([
 func (c *collection) excluded(e store.Exclude) map[store.Key]bool {
 	keys := map[store.Key]bool{}
 	for _, id := range e.Instances {
-		if key, ok := c.ids[id]; ok {
+		for _, key := range c.ofFile(id) {
 			keys[key] = true
 		}
 	}
@@ -67,10 +67,13 @@ func (c *collection) addKin(keys map[store.Key]bool) {
 		todo = todo[:len(todo)-1]
 		for field, by := range c.byField(i) {
 			id := identifier{field, by.value}
-			if by.value == "" || followed[id] || (by.unsure && !c.isUnsure(by)) {
+			if by.value == "" || followed[id] {
 				continue
 			}
 			followed[id] = true
+			if by.unsure && !c.isUnsure(by) {
+				continue
+			}
 			for _, key := range by.keys[by.value] {
 				if !keys[key] {
 					keys[key] = true

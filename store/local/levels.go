@@ -271,27 +271,37 @@ func (l *Catalog) Pooled(ctx context.Context, name, id string, of store.Level) (
 	if err := of.Check(); err != nil {
 		return nil, err
 	}
-	if of.Of == store.Instances {
-		return l.Vector(ctx, name, id)
-	}
-	found, err := l.Instance(ctx, name, id)
-	if err != nil {
-		return nil, err
-	}
-	g, ok := wholeOf(of.Of, &found.Instance)
-	if !ok {
-		return nil, fmt.Errorf("instance %q: %w: it is in no %s", id, store.ErrInvalid, of.Of)
-	}
 	c, err := l.collection(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	c.mu.RLock()
-	m, engine := c.members(g), c.idx
+	m, err := c.pool(id, of)
+	engine := c.idx
 	c.mu.RUnlock()
+	if err != nil {
+		return nil, err
+	}
 	v, ok := (&level{Level: of}).pooled(engine, m)
 	if !ok {
 		return nil, fmt.Errorf("%s of instance %q: %w: its vectors cancel out", of.Of, id, store.ErrVector)
 	}
 	return v, nil
+}
+
+// pool returns what is pooled for an instance, or a file with several, at a level.
+// The caller holds the lock.
+func (c *collection) pool(id string, of store.Level) (*members, error) {
+	keys := c.ofFile(id)
+	if len(keys) == 0 {
+		return nil, fmt.Errorf("instance %q in collection %s: %w", id, c.meta.Name, store.ErrInstance)
+	}
+	if of.Of == store.Instances {
+		return &members{keys: keys}, nil
+	}
+	g, ok := wholeOf(of.Of, c.rows[keys[0]])
+	if !ok {
+		return nil, fmt.Errorf("instance %q: %w: it is in no %s", id, store.ErrInvalid, of.Of)
+	}
+	return c.members(g), nil
 }

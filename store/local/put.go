@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -24,16 +25,17 @@ func (l *Catalog) Put(ctx context.Context, name string, records []store.Record) 
 	if meta.DiscardOriginals {
 		records = withoutOriginals(records)
 	}
+	records = slices.Clone(records)
 	outcomes := make([]store.Outcome, len(records))
-	accepted := make([]store.Record, 0, len(records))
-	places := make([]*store.Outcome, 0, len(records))
-	for i, r := range records {
-		o := &outcomes[i]
-		if o.ID, o.Err = r.Instance.ID, check(meta, &r); o.Err == nil {
-			accepted, places = append(accepted, r), append(places, o)
+	var accepted []batch
+	for _, b := range batches(records, outcomes) {
+		if err := b.check(meta); err != nil {
+			b.fail(err)
+			continue
 		}
+		accepted = append(accepted, b)
 	}
-	if err := l.putAll(ctx, c, accepted, places); err != nil {
+	if err := l.putAll(ctx, c, accepted); err != nil {
 		return nil, fmt.Errorf("put into %s: %w", name, err)
 	}
 	for i := range outcomes {
@@ -44,19 +46,70 @@ func (l *Catalog) Put(ctx context.Context, name string, records []store.Record) 
 	return outcomes, nil
 }
 
-// putAll writes the originals and then commits the records, telling the
-// outcome of each.
-func (l *Catalog) putAll(ctx context.Context, c *collection, records []store.Record, outcomes []*store.Outcome) error {
+// batch is what is stored together or not at all: one record, or those of a
+// file, each with its outcome.
+type batch struct {
+	records  []store.Record
+	outcomes []store.Outcome
+}
+
+// batches divides records.
+func batches(records []store.Record, outcomes []store.Outcome) (all []batch) {
+	for from, to := 0, 0; from < len(records); from = to {
+		file := records[from].Instance.File
+		for to = from + 1; file != "" && to < len(records) && records[to].Instance.File == file; to++ {
+		}
+		for i := from; i < to; i++ {
+			outcomes[i].ID = records[i].Instance.ID
+		}
+		all = append(all, batch{records[from:to:to], outcomes[from:to:to]})
+	}
+	return all
+}
+
+func (b batch) fail(err error) {
+	for i := range b.outcomes {
+		b.outcomes[i].Err = err
+	}
+}
+
+// check reports why the batch cannot be stored in the collection, and completes
+// its labels.
+func (b batch) check(meta store.Collection) error {
+	ids := map[string]bool{}
+	for i := range b.records {
+		if err := check(meta, &b.records[i]); err != nil {
+			return err
+		}
+		if id := b.records[i].Instance.ID; ids[id] {
+			return fmt.Errorf("instance %s: %w: twice in one file", id, store.ErrInvalid)
+		} else {
+			ids[id] = true
+		}
+		if first := b.records[0].Instance; b.records[i].Instance.Original() != first.Original() {
+			return fmt.Errorf("file %s: %w: its instances are of different originals", first.File, store.ErrInvalid)
+		}
+	}
+	return nil
+}
+
+// putAll writes the originals and then commits the batches, telling the
+// outcome of each record.
+func (l *Catalog) putAll(ctx context.Context, c *collection, all []batch) error {
+	var records []store.Record
+	for _, b := range all {
+		records = append(records, b.records...)
+	}
 	l.keepAll(records)
 	defer l.releaseAll(records)
 	if err := l.originals.write(records); err != nil {
 		return err
 	}
 	var pending sync.WaitGroup
-	for i, r := range records {
+	for _, b := range all {
 		pending.Add(1)
-		if err := l.submit(ctx, c.put(r, outcomes[i], pending.Done)); err != nil {
-			outcomes[i].Err = err
+		if err := l.submit(ctx, c.put(b, pending.Done)); err != nil {
+			b.fail(err)
 			pending.Done()
 		}
 	}
@@ -148,32 +201,85 @@ func checkLabels(meta store.Collection, r *store.Record) error {
 	return nil
 }
 
-// put is the change that stores one record.
-func (c *collection) put(r store.Record, o *store.Outcome, done func()) *change {
+// put is the change that stores a batch.
+func (c *collection) put(b batch, done func()) *change {
+	touches := make([]string, len(b.records))
+	for i, r := range b.records {
+		touches[i] = r.Instance.ID
+	}
 	return &change{
-		c: c, touches: []string{r.Instance.ID},
-		plan: func(next store.Key) ([]store.Entry, error) {
-			entries, key, status, err := c.planPut(r, next)
-			o.Key, o.Status = key, status
-			return entries, err
-		},
+		c: c, touches: touches,
+		plan: func(next store.Key) ([]store.Entry, error) { return c.planPut(b, next) },
 		done: func(_ []store.Entry, err error) {
 			if err != nil {
-				o.Err, o.Key = err, 0
+				b.fail(err)
 			}
 			done()
 		},
 	}
 }
 
-// planPut decides what a record adds to what is there. Identifiers that the
-// record does not give stay as they are, and unknown ones are filled in.
-func (c *collection) planPut(r store.Record, next store.Key) (entries []store.Entry, key store.Key, status store.PutStatus, err error) {
+// planPut decides what a batch adds to what is there, and what of the file that
+// it replaces goes.
+func (c *collection) planPut(b batch, next store.Key) (entries []store.Entry, err error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	if err := c.gone(); err != nil {
-		return nil, 0, "", err
+		return nil, err
 	}
+	if entries, err = c.planRest(b, next); err != nil {
+		return nil, err
+	}
+	replaces := len(entries) > 0
+	for i, r := range b.records {
+		more, key, status, err := c.planRecord(r, next+store.Key(len(entries)))
+		if err != nil {
+			return nil, err
+		}
+		if replaces && status == store.Created {
+			status = store.Replaced
+		}
+		b.outcomes[i].Key, b.outcomes[i].Status = key, status
+		entries = append(entries, more...)
+	}
+	return entries, nil
+}
+
+// planRest deletes the images of the file that are not in the batch, if the batch
+// replaces what is there. Otherwise those of the same content stay, and others are
+// ErrConflict.
+func (c *collection) planRest(b batch, next store.Key) (entries []store.Entry, err error) {
+	first := b.records[0]
+	for _, key := range c.ofFile(cmp.Or(first.Instance.File, first.Instance.ID)) {
+		old := c.rows[key]
+		same := func(r store.Record) bool { return r.Instance.ID == old.ID }
+		if slices.ContainsFunc(b.records, same) || old.Digest == first.Instance.Digest && !first.Replace {
+			continue
+		}
+		if !first.Replace {
+			return nil, fmt.Errorf("instance %s: %w: the image differs; replacing it must be asked for", old.ID, store.ErrConflict)
+		}
+		entries = append(entries, c.deletion(key, next+store.Key(len(entries))))
+	}
+	return entries, nil
+}
+
+// ofFile returns the keys of what has this ID: an instance, or the images of a
+// file. The caller holds the lock.
+func (c *collection) ofFile(id string) []store.Key {
+	if key, ok := c.ids[id]; ok {
+		return append([]store.Key{key}, c.files[id]...)
+	}
+	return c.files[id]
+}
+
+func (c *collection) deletion(key, next store.Key) store.Entry {
+	return store.Entry{Key: next, Kind: store.KindDelete, Instance: &store.Instance{ID: c.rows[key].ID}, Retires: key}
+}
+
+// planRecord decides what a record adds to what is there. Identifiers that the
+// record does not give stay as they are, and unknown ones are filled in.
+func (c *collection) planRecord(r store.Record, next store.Key) (entries []store.Entry, key store.Key, status store.PutStatus, err error) {
 	key, status = next, store.Created
 	retires, exists := c.ids[r.Instance.ID]
 	if exists {
@@ -283,12 +389,18 @@ func (l *Catalog) Label(ctx context.Context, name string, labels []store.Label) 
 func (c *collection) planLabels(labels []store.Label, next store.Key) ([]store.Entry, error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
+	var all []store.Label
 	for _, l := range labels {
-		if _, ok := c.ids[l.Instance]; !ok {
+		keys := c.ofFile(l.Instance)
+		if len(keys) == 0 {
 			return nil, fmt.Errorf("label instance %q: %w", l.Instance, store.ErrInstance)
 		}
+		for _, key := range keys {
+			l.Instance = c.rows[key].ID
+			all = append(all, l)
+		}
 	}
-	return c.news(labels, next), c.gone()
+	return c.news(all, next), c.gone()
 }
 
 // Delete implements store.Catalog.
@@ -300,11 +412,15 @@ func (l *Catalog) Delete(ctx context.Context, name, id string) error {
 	_, err = c.commit(ctx, []string{id}, func(next store.Key) ([]store.Entry, error) {
 		c.mu.RLock()
 		defer c.mu.RUnlock()
-		key, ok := c.ids[id]
-		if !ok {
+		keys := c.ofFile(id)
+		if len(keys) == 0 {
 			return nil, errors.Join(c.gone(), fmt.Errorf("delete instance %q: %w", id, store.ErrInstance))
 		}
-		return []store.Entry{{Key: next, Kind: store.KindDelete, Instance: &store.Instance{ID: id}, Retires: key}}, c.gone()
+		entries := make([]store.Entry, len(keys))
+		for i, key := range keys {
+			entries[i] = c.deletion(key, next+store.Key(i))
+		}
+		return entries, c.gone()
 	})
 	return err
 }

@@ -25,11 +25,11 @@ func (l *Catalog) Instance(ctx context.Context, name, id string) (store.Case, er
 	}
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	key, ok := c.ids[id]
-	if !ok {
+	keys := c.ofFile(id)
+	if len(keys) == 0 {
 		return store.Case{}, fmt.Errorf("instance %q in collection %s: %w", id, name, store.ErrInstance)
 	}
-	return c.found(key), nil
+	return c.found(keys[0]), nil
 }
 
 // Vector implements store.Catalog.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -14,7 +15,8 @@ import (
 // change is the smallest thing that is committed wholly or not at all.
 type change struct {
 	c *collection
-	// touches are the instance IDs that plan reads or writes.
+	// touches are the IDs of instances, or of files with several, that plan reads
+	// or writes.
 	touches []string
 	// plan turns the change into log entries, the first of which gets key
 	// next, given all that was committed before. No entries: nothing to do.
@@ -79,6 +81,8 @@ type group struct {
 	next    map[*collection]store.Key
 	touched map[*collection]map[string]bool
 	bytes   int
+	// partly tells that some of a change has been committed.
+	partly bool
 }
 
 type planned struct {
@@ -120,7 +124,15 @@ func (g *group) add(ch *change) {
 }
 
 func (g *group) depends(ch *change) bool {
-	return slices.ContainsFunc(ch.touches, func(id string) bool { return g.touched[ch.c][id] })
+	return slices.ContainsFunc(ch.touches, func(id string) bool { return g.touched[ch.c][fileOf(id)] })
+}
+
+// fileOf returns the ID of the file that an instance of this ID would be in.
+func fileOf(id string) string {
+	if at := strings.LastIndexByte(id, ':'); at > 0 {
+		return id[:at]
+	}
+	return id
 }
 
 func (g *group) begin() {
@@ -141,42 +153,76 @@ func (g *group) stage(ch *change, entries []store.Entry) {
 		return
 	}
 	for i := 0; err == nil && i < len(writes); i++ {
-		err = writes[i](g.txn)
+		err = g.stageEntry(writes[i])
 	}
 	if err != nil {
 		// Part of it may be in the transaction: drop that, and the rest with it.
-		g.fail(fmt.Errorf("stage: %w", err), planned{ch, entries})
+		err = fmt.Errorf("stage: %w", err)
+		if g.partly { // memory is behind the log
+			g.catalog.failed.CompareAndSwap(nil, &err)
+		}
+		g.fail(err, planned{ch, entries})
 		return
 	}
 	for _, id := range ch.touches {
-		g.touched[ch.c][id] = true
+		g.touched[ch.c][fileOf(id)] = true
 	}
 	g.planned = append(g.planned, planned{ch, entries})
 	g.next[ch.c] = entries[len(entries)-1].Key + 1
-	g.bytes += bytes
+}
+
+// stageEntry writes one entry. A change that is too large for one transaction
+// is committed in several, entry by entry in the order of the log: what a crash
+// leaves of it has not been acknowledged.
+func (g *group) stageEntry(w write) error {
+	if g.bytes+w.bytes > maxGroupBytes && len(g.planned) == 0 && g.bytes > 0 {
+		if err := g.txn.Commit(); err != nil {
+			err = fmt.Errorf("commit failed, restart to recover: %w", err)
+			g.catalog.failed.Store(&err)
+			return err
+		}
+		g.txn, g.bytes, g.partly = g.catalog.db.NewTransaction(true), 0, true
+	}
+	g.bytes += w.bytes
+	for _, f := range w.parts {
+		if err := f(g.txn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write is what one entry puts into a transaction.
+type write struct {
+	parts []func(*badger.Txn) error
+	bytes int
+}
+
+func (w *write) set(key, value []byte) {
+	w.bytes += len(key) + len(value)
+	w.parts = append(w.parts, func(t *badger.Txn) error { return t.Set(key, value) })
 }
 
 // encode turns entries into writes: the entry, its vector, and the removal of
 // what it retires.
-func encode(number uint32, entries []store.Entry) (writes []func(*badger.Txn) error, bytes int, err error) {
-	set := func(key, value []byte) {
-		bytes += len(key) + len(value)
-		writes = append(writes, func(t *badger.Txn) error { return t.Set(key, value) })
-	}
+func encode(number uint32, entries []store.Entry) (writes []write, bytes int, err error) {
 	for _, e := range entries {
 		value, err := sealJSON(e)
 		if err != nil {
 			return nil, 0, err
 		}
-		set(logKey(number, e.Key, entrySuffix), value)
+		var w write
+		w.set(logKey(number, e.Key, entrySuffix), value)
 		if e.Kind == store.KindPut {
-			set(logKey(number, e.Key, vectorSuffix), sealVector(e.Vector))
+			w.set(logKey(number, e.Key, vectorSuffix), sealVector(e.Vector))
 		}
 		if e.Retires != 0 {
-			writes = append(writes,
+			w.bytes += 2 * len(logKey(number, e.Retires, vectorSuffix))
+			w.parts = append(w.parts,
 				func(t *badger.Txn) error { return t.Delete(logKey(number, e.Retires, entrySuffix)) },
 				func(t *badger.Txn) error { return t.Delete(logKey(number, e.Retires, vectorSuffix)) })
 		}
+		writes, bytes = append(writes, w), bytes+w.bytes
 	}
 	return writes, bytes, nil
 }

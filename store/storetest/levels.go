@@ -1,8 +1,6 @@
 package storetest
 
 import (
-	"errors"
-	"io"
 	"math"
 	"slices"
 	"testing"
@@ -129,31 +127,4 @@ func refusedLevels(t *testing.T, c store.Catalog) {
 	wantErr(t, "Search pooled by sum", err, store.ErrInvalid)
 	_, err = c.Pooled(t.Context(), "c", "i8", store.Level{Of: store.Studies})
 	wantErr(t, "Pooled of an instance in no study", err, store.ErrInvalid)
-}
-
-// kept checks originals that are not what was received, and frames of one file.
-func kept(t *testing.T, c store.Catalog) {
-	filled(t, c, 0)
-	first, second, bare := Record(0), Record(1), Record(2)
-	first.Instance.Digest, first.Instance.Kept, first.Instance.Frame = Record(9).Instance.Digest, first.Instance.Digest, 1
-	second.Instance.Digest, second.Instance.Kept, second.Instance.Frame = first.Instance.Digest, first.Instance.Kept, 2
-	second.Original = nil
-	first.Instance.Metadata = map[string]string{"Modality": "CR"}
-	bare.Original, bare.Instance.Kept = nil, store.NotKept
-	put(t, c, []store.Record{first, second, bare}, store.Created)
-	found, err := c.Instance(t.Context(), "c", "i0")
-	must(t, err)
-	if found.Instance.Metadata["Modality"] != "CR" || found.Instance.Frame != 1 {
-		t.Errorf("Instance(i0): got %+v, want its metadata and frame", found.Instance)
-	}
-	_, err = c.Original(t.Context(), "c", "i2")
-	wantErr(t, "Original that was not kept", err, store.ErrOriginal)
-	must(t, c.Delete(t.Context(), "c", "i0"))
-	r, err := c.Original(t.Context(), "c", "i1")
-	must(t, err)
-	b, err := io.ReadAll(r)
-	must(t, errors.Join(err, r.Close()))
-	if string(b) != string(Record(0).Original) {
-		t.Errorf("Original of the second frame once the first is deleted: got %q, want %q", b, Record(0).Original)
-	}
 }

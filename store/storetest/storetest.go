@@ -89,6 +89,8 @@ func Run(t *testing.T, open func(t *testing.T, place string) store.Catalog) {
 		{"records put one by one are found as those put together", oneByOne},
 		{"series and studies answer by their pooled vectors", levels},
 		{"what is kept of an original need not be what was received", kept},
+		{"the images of a file come and go together", files},
+		{"a file may have more images than fit one transaction", largeFile},
 		{"an exclusion covers the kin of what it names", kin},
 		{"of two labels in one call the later counts", laterLabel},
 		{"a collection dropped twice takes nothing else with it", droppedTwice},

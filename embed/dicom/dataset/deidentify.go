@@ -48,8 +48,11 @@ const (
 // what is kept, which removes more than table E.1-1 asks for. Kept are the SOP
 // class, the UIDs of the instance and what contains it, what interprets the
 // pixels, modality, body part, laterality, view, and the numbers of series and
-// instance; of these only values that are of the dictionary's VR and that keep
-// to its characters. Attributes of type 2 in the patient and study modules are
+// instance; of these only values that keep to the characters of the dictionary's
+// VR, of image types the first two, and codes of public schemes. What Ints,
+// Floats, Words and Text read of the attributes that pixels are interpreted by,
+// they read of the copy too: values of another VR than the dictionary's are
+// written in that, numbers as exactly as they were. Attributes of type 2 in the patient and study modules are
 // empty. Private attributes, dates, texts, overlays, references, icons, colour
 // profiles and everything else are gone.
 //
@@ -60,7 +63,7 @@ func (f *File) Deidentified(p Profile) (*File, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
-	s := f.Set.allowed(p)
+	s := f.Set.allowed(p, false)
 	p.stamp(s)
 	syntax := f.Syntax
 	if isDeflated(syntax) {
@@ -81,12 +84,13 @@ func (p Profile) check() error {
 	return nil
 }
 
-// allowed returns what of a set is kept, with the items of its sequences.
-func (s *Set) allowed(p Profile) *Set {
+// allowed returns what of a set is kept, with the items of its sequences. The
+// attributes of a code are kept where the set is one.
+func (s *Set) allowed(p Profile, isCode bool) *Set {
 	out := &Set{Order: s.order()}
 	for _, e := range s.elements() {
-		e, ok := p.allow(s, e)
-		if ok {
+		code := e.Tag == tagCodeValue || e.Tag == tagCodingScheme || e.Tag == tagCodeMeaning
+		if e, ok := p.allow(s, e); ok && (isCode || !code) {
 			out.Elements = append(out.Elements, e)
 		}
 	}
@@ -96,7 +100,10 @@ func (s *Set) allowed(p Profile) *Set {
 // allow returns an element as it is kept, if it is.
 func (p Profile) allow(s *Set, e Element) (Element, bool) {
 	if _, found := slices.BinarySearch(keptTags[:], e.Tag); !found {
-		return e, p.KeepCharacteristics && (e.Tag == tagSex || e.Tag == tagAge) && valid(e)
+		if p.KeepCharacteristics && (e.Tag == tagSex || e.Tag == tagAge) {
+			return s.recoded(e)
+		}
+		return e, false
 	}
 	switch lookup(e.Tag).vr {
 	case "SQ":
@@ -104,19 +111,23 @@ func (p Profile) allow(s *Set, e Element) (Element, bool) {
 	case "UI":
 		return p.allowUID(s, e)
 	}
-	return e, e.Items == nil && valid(e)
+	return s.recoded(e)
 }
 
-// allowItems keeps a sequence. Items in another byte order than their set's,
-// which VR UN permits, cannot be written as a sequence of known VR.
+// allowItems keeps a sequence. Items in another byte order than their set's
+// stay in VR UN, which alone permits them.
 func (p Profile) allowItems(s *Set, e Element) (Element, bool) {
-	if e.Items == nil || e.VR == "UN" && s.order() != binary.LittleEndian {
+	if e.Items == nil {
 		return e, false
 	}
 	out := Element{Tag: e.Tag, VR: "SQ", Items: make([]*Set, 0, len(e.Items))}
+	if e.VR == "UN" && s.order() != binary.LittleEndian {
+		out.VR = "UN"
+	}
+	isCode := slices.Contains(codeTags[:], e.Tag)
 	for _, item := range e.Items {
-		if !item.isLocalCode() {
-			out.Items = append(out.Items, item.allowed(p))
+		if !isCode || !item.isLocalCode() {
+			out.Items = append(out.Items, item.allowed(p, isCode))
 		}
 	}
 	return out, true
@@ -129,17 +140,17 @@ func (s *Set) isLocalCode() bool {
 	return s.Find(tagCodeMeaning) != nil && !slices.Contains(strings.Fields("DCM FMA NCIt RADLEX SCT SNM3 SRT UCUM"), scheme)
 }
 
-// allowUID keeps a UID. Those of classes and syntaxes are the standard's, all
+// allowUID keeps a UID, whatever its VR was. Those of classes and syntaxes are the standard's, all
 // others are replaced unless the profile keeps them.
 func (p Profile) allowUID(s *Set, e Element) (Element, bool) {
-	if e.Items != nil || !valid(e) {
+	uid, ok := s.Characters(e.Tag)
+	if !ok || len(uid) > 64 || !onlyOf(uid, digits+".") {
 		return e, false
 	}
-	if e.Tag == tagClass || p.KeepUIDs || len(e.Value) == 0 {
-		return e, true
+	if e.Tag != tagClass && !p.KeepUIDs && uid != "" {
+		uid = p.uid(uid)
 	}
-	e.Value = padded(p.uid(s.Text(e.Tag)), "UI")
-	return e, true
+	return Element{Tag: e.Tag, VR: "UI", Value: padded(uid, "UI")}, true
 }
 
 // uid returns the UID that stands for another: 2.25. and 128 bits (PS3.5 B.2).

@@ -190,6 +190,7 @@ var dictionary = [...]attribute{
 	{0x00181413, "DS", "DeviationIndex"},
 	{0x00181510, "DS", "PositionerPrimaryAngle"},
 	{0x00181511, "DS", "PositionerSecondaryAngle"},
+	{0x00182010, "DS", "NominalScannedPixelSpacing"},
 	{0x00185100, "CS", "PatientPosition"},
 	{0x00185101, "CS", "ViewPosition"},
 	{0x00186000, "DS", "Sensitivity"},

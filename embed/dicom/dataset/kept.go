@@ -1,7 +1,8 @@
 package dataset
 
 // keptTags lists, in tag order, what Deidentified keeps of a data set and of
-// the items of sequences that it keeps.
+// the items of sequences that it keeps. Codes are kept in items of codeTags
+// alone.
 var keptTags = [...]Tag{
 	0x00080008, // ImageType
 	0x00080016, // SOPClassUID
@@ -21,6 +22,7 @@ var keptTags = [...]Tag{
 	0x00180050, // SliceThickness
 	0x00180088, // SpacingBetweenSlices
 	0x00181164, // ImagerPixelSpacing
+	0x00182010, // NominalScannedPixelSpacing
 	0x00185100, // PatientPosition
 	0x00185101, // ViewPosition
 	0x0020000D, // StudyInstanceUID
@@ -116,6 +118,14 @@ var keptTags = [...]Tag{
 	0x7FE00008, // FloatPixelData
 	0x7FE00009, // DoubleFloatPixelData
 	0x7FE00010, // PixelData
+}
+
+// codeTags lists the kept sequences whose items are codes (PS3.3 8.8).
+var codeTags = [...]Tag{
+	0x00082218, // AnatomicRegionSequence
+	0x00082220, // AnatomicRegionModifierSequence
+	0x00540220, // ViewCodeSequence
+	0x00540222, // ViewModifierCodeSequence
 }
 
 // emptied lists the attributes of type 2 that Deidentified writes, empty unless

@@ -9,6 +9,10 @@ import (
 // the dictionary.
 func Keyword(t Tag) string { return lookup(t).keyword }
 
+// VR returns the VR that the dictionary gives a tag: XS where it leaves US or
+// SS open, UN for a tag that it lacks.
+func VR(t Tag) string { return lookup(t).vr }
+
 // TagOf returns the tag of a keyword of the dictionary.
 func TagOf(keyword string) (Tag, bool) {
 	for i := range dictionary {

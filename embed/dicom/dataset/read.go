@@ -226,10 +226,10 @@ func (r *reader) implicit(e *Element, h header, end int, delimited bool) error {
 // is no sequence is kept as it is.
 func (r *reader) unknown(e *Element, h header, end int) error {
 	e.VR = "UN"
-	at, n, depth := r.at, r.open.n, r.depth
+	at, n, depth, charset := r.at, r.open.n, r.depth, r.charset
 	err := r.implicit(e, h, end, false)
 	if errors.Is(err, ErrCorrupt) {
-		r.open.n, r.depth = n, depth
+		r.open.n, r.depth, r.charset = n, depth, charset
 		e.Items, e.Value, r.at = nil, r.data[at:end:end], end
 		return nil
 	}

@@ -1,14 +1,19 @@
 package dataset
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 )
 
-const longestText = 1 << 20
+const (
+	longestText       = 1 << 20
+	longestCharacters = 1 << 10
+)
 
 // Find returns the element of a tag, nil if there is none.
 func (s *Set) Find(t Tag) *Element {
@@ -19,6 +24,16 @@ func (s *Set) Find(t Tag) *Element {
 		return nil
 	}
 	return &s.Elements[i]
+}
+
+// FindBinary is Find for elements of numbers or bytes: nil also where the VR is
+// one of text.
+func (s *Set) FindBinary(t Tag) *Element {
+	e := s.Find(t)
+	if e == nil || e.VR != "UN" && isText(e.VR) {
+		return nil
+	}
+	return e
 }
 
 // Sequence returns the items of a sequence, none if it is absent.
@@ -57,33 +72,58 @@ func (s *Set) Texts(t Tag) []string {
 	return values
 }
 
+// Characters returns the characters of an element whatever its VR, as UTF-8:
+// several values joined by a backslash, without the spaces and NULs around each,
+// empty where there are none. It is false where the element has something else:
+// items, control characters, or more than 1 KiB.
+func (s *Set) Characters(t Tag) (string, bool) {
+	e := s.Find(t)
+	if e == nil {
+		return "", true
+	}
+	value := bytes.Trim(e.Value, " \x00")
+	if len(e.Items)+len(e.Fragments) > 0 || len(value) > longestCharacters {
+		return "", false
+	}
+	values := strings.Split(decodeText(value, s.characterSet()), `\`)
+	for i, v := range values {
+		values[i] = strings.Trim(v, " \x00")
+	}
+	text := strings.Trim(strings.Join(values, `\`), `\`)
+	return text, !strings.ContainsFunc(text, unicode.IsControl)
+}
+
 // isText says whether values of a VR are characters. Those of UN may be.
 func isText(vr string) bool {
 	return strings.Contains("AE AS CS DA DS DT IS LO LT PN SH ST TM UC UI UN UR UT", vr)
 }
 
+// characterSet returns the Specific Character Set that texts of a set are in.
+func (s *Set) characterSet() string {
+	if c := s.Find(tagCharset); c != nil {
+		return string(c.Value)
+	}
+	return s.charset
+}
+
 // decode returns a value as UTF-8.
 func (s *Set) decode(e *Element) string {
-	charset := s.charset
-	if c := s.Find(tagCharset); c != nil {
-		charset = string(c.Value)
-	}
 	if strings.Contains("LO LT PN SH ST UC UN UT", e.VR) {
-		return decodeText(e.Value, charset)
+		return decodeText(e.Value, s.characterSet())
 	}
 	return strings.ToValidUTF8(string(e.Value), "\uFFFD")
 }
 
-// Ints returns the values of an element of integers, in binary or as text (IS,
-// and DS where they are whole). It is false where the element is absent, empty
-// or of something else.
+// Ints returns the values of an element of integers, in binary or as text, and
+// of one of other numbers where all are whole. It is false where the element is
+// absent, empty or of something else.
 func (s *Set) Ints(t Tag) ([]int, bool) {
 	e := s.Find(t)
 	if e == nil {
 		return nil, false
 	}
-	if e.VR == "IS" || e.VR == "DS" {
-		return wholeTexts(s.Texts(t))
+	if strings.Contains("DS IS FL FD OF OD", e.VR) {
+		return whole(s.Floats(t))
 	}
 	size := integerSize(e.VR)
 	if size == 0 || len(e.Value) < size {
@@ -96,16 +136,47 @@ func (s *Set) Ints(t Tag) ([]int, bool) {
 	return out, true
 }
 
-func wholeTexts(texts []string) ([]int, bool) {
-	out := make([]int, len(texts))
-	for i, text := range texts {
-		v, err := strconv.ParseFloat(text, 64)
-		if err != nil || v != math.Trunc(v) || math.Abs(v) > 1<<53 {
+// whole returns numbers as integers, false where one of them is none.
+func whole(numbers []float64, ok bool) ([]int, bool) {
+	out := make([]int, len(numbers))
+	for i, v := range numbers {
+		if v != math.Trunc(v) || math.Abs(v) > 1<<53 {
 			return nil, false
 		}
 		out[i] = int(v)
 	}
-	return out, len(out) > 0
+	return out, ok
+}
+
+// Words returns the first n numbers of an element whose 16 bits are signed or
+// not as others say (VR US or SS), in bytes too, and of other integers that are
+// within 16 bits. It is false where there are fewer.
+func (s *Set) Words(t Tag, n int) ([]uint16, bool) {
+	e := s.Find(t)
+	if e == nil {
+		return nil, false
+	}
+	out := make([]uint16, n)
+	if strings.Contains("OB OW SS UN US", e.VR) {
+		if len(e.Value) < 2*n {
+			return nil, false
+		}
+		for i := range out {
+			out[i] = s.order().Uint16(e.Value[2*i:])
+		}
+		return out, true
+	}
+	ints, ok := s.Ints(t)
+	if !ok || len(ints) < n {
+		return nil, false
+	}
+	for i, v := range ints[:n] {
+		if v < math.MinInt16 || v > math.MaxUint16 {
+			return nil, false
+		}
+		out[i] = uint16(v)
+	}
+	return out, true
 }
 
 // Int returns the first integer of an element, or otherwise where there is

@@ -293,10 +293,13 @@ def voi(ds, frame, x, order):
     if source.get("VOILUTSequence"):
         entries, start, bits = table(source.VOILUTSequence[0], "LUTDescriptor", "LUTData", x.min() < 0, order)
         return look_up(entries, start, np.floor(x + 0.5).astype("i8")) * 255 / ((1 << bits) - 1)
-    centres, widths = values(source.get("WindowCenter")), values(source.get("WindowWidth"))
-    if not centres or not widths:
+    pairs = zip(values(source.get("WindowCenter")), values(source.get("WindowWidth")))
+    windows = [(c, w) for c, w in pairs if w > 0]
+    if not windows:
         return None
-    c, w, function = centres[0], widths[0], source.get("VOILUTFunction", "LINEAR") or "LINEAR"
+    (c, w), function = windows[0], source.get("VOILUTFunction", "LINEAR") or "LINEAR"
+    if function == "LINEAR" and w < 1:
+        function = "LINEAR_EXACT"
     if function == "SIGMOID":
         return 255 / (1 + np.exp(-4 * (x - c) / w))
     if function == "LINEAR_EXACT":
