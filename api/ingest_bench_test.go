@@ -14,7 +14,7 @@ import (
 )
 
 // images of one round, enough for the pipeline to be full most of the time.
-const benchImages = 384
+const benchImages = 1152
 
 // BenchmarkIngest compares, round by round in one process, the images per
 // second of the bare network session fed ready tensors with those of ingest
@@ -36,7 +36,7 @@ func benchmarkIngest(b *testing.B, m embed.Manifest) {
 	s, _ := newService(b, true)
 	var bare, whole, ratios []float64
 	for b.Loop() {
-		for range 5 {
+		for range 3 {
 			bare = append(bare, sessionRate(b, session))
 			whole = append(whole, ingestRate(b, s, m.Name, source, len(ratios)))
 			ratios = append(ratios, whole[len(whole)-1]/bare[len(bare)-1])

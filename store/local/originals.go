@@ -26,6 +26,7 @@ type originals struct {
 	refs map[string]int // instances and writes under way that need a file
 
 	writing singleflight.Group // by digest
+	making  sync.Mutex         // held while a folder is made and synced
 }
 
 func (o *originals) path(digest string) string {
@@ -83,31 +84,43 @@ func (o *originals) writeFile(digest string, data []byte) error {
 	if info, err := os.Stat(path); err == nil && info.Size() == int64(len(data)) {
 		return nil
 	}
+	if err := o.makeDir(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("write original: %w", err)
+	}
 	if err := writeAtomic(path, data); err != nil {
 		return fmt.Errorf("write original: %w", err)
 	}
 	return nil
 }
 
-// writeAtomic makes a file appear whole or not at all, and stay after power loss.
-func writeAtomic(path string, data []byte) error {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+// makeDir makes a folder of originals that is not there, and syncs its entry
+// before anybody else sees it. Those there are have been synced: see sweep.
+func (o *originals) makeDir(dir string) error {
+	o.making.Lock()
+	defer o.making.Unlock()
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return nil
+		}
 		return err
 	}
-	f, err := os.CreateTemp(dir, ".new-*")
+	return syncDir(o.dir)
+}
+
+// writeAtomic makes a file appear whole or not at all, and stay after power loss.
+func writeAtomic(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
 	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
 	}
-	return errors.Join(syncDir(dir), syncDir(filepath.Dir(dir)))
+	return syncDir(filepath.Dir(path))
 }
 
 func syncDir(dir string) error {
@@ -127,8 +140,15 @@ func (o *originals) open(digest string) (io.ReadCloser, error) {
 }
 
 // sweep removes what a crash left behind: files that nothing refers to and
-// files half written. Nothing else may be using the directory.
+// files half written. It makes the directory if it is not there, and syncs it,
+// since a crash may have come before that. Nothing else may be using it.
 func (o *originals) sweep() error {
+	if err := os.MkdirAll(o.dir, 0o700); err != nil {
+		return err
+	}
+	if err := errors.Join(syncDir(o.dir), syncDir(filepath.Dir(o.dir))); err != nil {
+		return err
+	}
 	return filepath.WalkDir(o.dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
