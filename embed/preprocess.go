@@ -139,24 +139,58 @@ func (m Manifest) fill(p *Picture, at image.Point, dst []float32) {
 	levels := m.levels()
 	side := m.Side()
 	// dst index of channel c at pixel i is c*plane + i*step.
-	plane, step := side*side, 1
+	plane, step, write := side*side, 1, writePlanes
 	if m.Layout == NHWC {
-		plane, step = 1, 3
+		plane, step, write = 1, 3, writePixels
 	}
+	// What red, green and blue become, and where that begins.
+	var level [3]*[256]float32
+	var out [3][]float32
 	for c, from := range m.sources() {
-		out, level := dst[c*plane:], &levels[c]
-		if p.Width < side || p.Height < side {
+		level[from], out[from] = &levels[c], dst[c*plane:]
+	}
+	if p.Width < side || p.Height < side {
+		for c, v := range m.Fill {
 			for i := range side * side {
-				out[i*step] = level[m.Fill[from]]
+				out[c][i*step] = level[c][v]
 			}
 		}
-		for y := range p.Height {
-			row, to := p.row(y)[from:], ((at.Y+y)*side+at.X)*step
-			for i := 0; i < len(row); i += 3 {
-				out[to] = level[row[i]]
-				to += step
-			}
-		}
+	}
+	for y := range p.Height {
+		i := ((at.Y+y)*side + at.X) * step
+		write([3][]float32{out[0][i:], out[1][i:], out[2][i:]}, level, p.row(y))
+	}
+}
+
+// writePlanes writes a row of pixels to three planes, four pixels at a time.
+func writePlanes(out [3][]float32, level [3]*[256]float32, row []byte) {
+	n := len(row) / 3
+	r, g, b := out[0][:n], out[1][:n], out[2][:n]
+	red, green, blue := level[0], level[1], level[2]
+	i := 0
+	for ; i <= n-4 && len(row) >= 12; i += 4 {
+		o := (*[4]float32)(r[i : i+4])
+		o[0], o[1], o[2], o[3] = red[row[0]], red[row[3]], red[row[6]], red[row[9]]
+		o = (*[4]float32)(g[i : i+4])
+		o[0], o[1], o[2], o[3] = green[row[1]], green[row[4]], green[row[7]], green[row[10]]
+		o = (*[4]float32)(b[i : i+4])
+		o[0], o[1], o[2], o[3] = blue[row[2]], blue[row[5]], blue[row[8]], blue[row[11]]
+		row = row[12:]
+	}
+	for ; i < n && len(row) >= 3; i++ {
+		r[i], g[i], b[i] = red[row[0]], green[row[1]], blue[row[2]]
+		row = row[3:]
+	}
+}
+
+// writePixels writes a row of pixels to every third float of out.
+func writePixels(out [3][]float32, level [3]*[256]float32, row []byte) {
+	n := len(row) - 2
+	r, g, b := out[0][:n], out[1][:n], out[2][:n]
+	red, green, blue := level[0], level[1], level[2]
+	for i := 0; i < n && len(row) >= 3; i += 3 {
+		r[i], g[i], b[i] = red[row[0]], green[row[1]], blue[row[2]]
+		row = row[3:]
 	}
 }
 

@@ -54,7 +54,7 @@ var (
 		"go.yaml.in/yaml/v3":                "cmd/nearcase embed",
 		"golang.org/x/image":                "embed",
 		"golang.org/x/sync":                 "api store/local",
-		"golang.org/x/sys":                  "embed embed/hub index/simd",
+		"golang.org/x/sys":                  "embed embed/hub embed/jpeg index/simd",
 		"golang.org/x/term":                 "cmd/nearcase",
 		"golang.org/x/text":                 "embed/dicom/dataset embed/text",
 		"github.com/rivo/uniseg":            "embed/text",

@@ -36,16 +36,24 @@ const (
 // inverse transforms b into 8 rows of 8 samples. Coefficients beyond those of
 // any image wrap around.
 func (b *block) inverse(dst []byte, stride int) {
+	switch {
+	case b.set>>1 == 0:
+		b.flat(dst, stride)
+	case vectorised():
+		b.inverseVector(dst, stride)
+	default:
+		b.inversePortable(dst, stride)
+	}
+}
+
+// inversePortable is inverse in Go.
+func (b *block) inversePortable(dst []byte, stride int) {
 	const (
 		shift1 = constBits - passBits
 		shift2 = constBits + passBits + 3
 		half1  = 1 << (shift1 - 1)
 		half2  = 1<<(shift2-1) + 128<<shift2 // 128 is the level shift
 	)
-	if b.set>>1 == 0 {
-		b.flat(dst, stride)
-		return
-	}
 	work := &b.work
 	cols := fold(b.set &^ 0xff)
 	if b.set>>32 == 0 {
