@@ -103,44 +103,76 @@ func (p *ingestion) run(ctx context.Context, images iter.Seq[Image], yield func(
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer cancel()
-	todo, ready := make(chan *batch), make(chan *batch)
-	window := make(chan struct{}, 2*p.s.Workers+2) // batches that exist
+	// Batches that exist: some are embedded while those before them are committed.
+	most := max(2*p.s.Workers+2, leastAhead/p.size)
+	todo, ready := make(chan *batch), make(chan *batch, most)
+	window := make(chan struct{}, most)
 	group.Go(func() { p.draw(ctx, images, todo, window) })
 	var workers sync.WaitGroup
 	for range p.s.Workers {
 		workers.Go(func() { p.work(ctx, todo, ready) })
 	}
 	group.Go(func() { workers.Wait(); close(ready) })
-	waiting := map[int]*batch{}
-	for number := 0; ; number++ {
-		b, ok := inOrder(number, ready, waiting)
-		if !ok {
-			break
-		}
-		if !p.commit(ctx, b, yield) {
+	o := order{ready: ready, waiting: map[int]*batch{}}
+	for together := o.next(); together != nil; together = o.next() {
+		if !p.commit(ctx, merged(together), yield) {
 			return
 		}
-		p.held.release(b)
-		<-window
+		for _, b := range together {
+			p.held.release(b)
+			<-window
+		}
 	}
 	if err := context.Cause(ctx); err != nil {
 		yield(Item{}, err)
 	}
 }
 
-// inOrder returns the batch of that number; those that come before their turn
-// wait.
-func inOrder(number int, ready <-chan *batch, waiting map[int]*batch) (*batch, bool) {
-	for waiting[number] == nil {
-		b, ok := <-ready
+// leastAhead is how many images may at least be read before they are stored.
+const leastAhead = 64
+
+// order gives batches back their order; those that come before their turn wait.
+type order struct {
+	ready   <-chan *batch
+	waiting map[int]*batch
+	number  int // of the next
+}
+
+// next waits for the next batch and returns it with those after it that are ready
+// by then, so that one commit does for all; nil at the end.
+func (o *order) next() (together []*batch) {
+	for o.waiting[o.number] == nil {
+		b, ok := <-o.ready
 		if !ok {
-			return nil, false
+			return nil
 		}
-		waiting[b.number] = b
+		o.waiting[b.number] = b
 	}
-	b := waiting[number]
-	delete(waiting, number)
-	return b, true
+	for more := true; more; {
+		select {
+		case b, ok := <-o.ready:
+			if more = ok; ok {
+				o.waiting[b.number] = b
+			}
+		default:
+			more = false
+		}
+	}
+	for b := o.waiting[o.number]; b != nil; b = o.waiting[o.number] {
+		delete(o.waiting, o.number)
+		together, o.number = append(together, b), o.number+1
+	}
+	return together
+}
+
+// merged is one batch of what several have, to be committed.
+func merged(together []*batch) *batch {
+	all := &batch{}
+	for _, b := range together {
+		all.images, all.errs = append(all.images, b.images...), append(all.errs, b.errs...)
+		all.records = append(all.records, b.records...)
+	}
+	return all
 }
 
 // draw groups images into batches while there is room for them.

@@ -205,7 +205,7 @@ func TestImagesInMemoryAreBounded(t *testing.T) {
 			}
 		}
 	}
-	window := int64((2*s.Workers + 2) * perRun)
+	window := int64(max((2*s.Workers+2)*perRun, 64))
 	yielded, most := int64(0), int64(0)
 	for _, err := range s.Ingest(t.Context(), "c", images, api.IngestOptions{}) {
 		if err != nil {

@@ -88,12 +88,23 @@ func (c *collection) upkeep(ctx context.Context, o occasion) {
 	if c.needsRebuild() {
 		c.report("rebuilt", c.rebuild(ctx))
 	}
-	if index.NeedsTuning(c.engine()) {
+	if index.NeedsTuning(c.engine()) && (o == quiet || c.isWorthTuning()) {
 		c.report("tuned", c.tune(ctx))
 	}
 	if c.needsSaving(o) {
 		c.report("saved", c.saveNow(ctx))
 	}
+}
+
+// manyNumbers is how many a collection has whose scans take so long that they are
+// better tuned while it is growing. Those of smaller ones wait until it is quiet,
+// or what embeds the images would have less of the processor.
+const manyNumbers = 8 << 20
+
+// isWorthTuning reports whether the index is to be tuned while it changes.
+func (c *collection) isWorthTuning() bool {
+	idx := c.engine()
+	return idx.Stats().Engine == index.EngineGraph || idx.Len()*c.description().Dimension >= manyNumbers
 }
 
 // tune tunes the index, which is then worth saving: the next start need not.
