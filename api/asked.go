@@ -16,7 +16,8 @@ const maxQueryFrames = 16
 // chosen if it has several. What a DICOM file says of its patient, study and
 // instance is left out of the answer like what the query names.
 func (s *Service) resolveImage(ctx context.Context, u *question, q Query) error {
-	known, err := s.known(ctx, u.collection.Name, digestOf(q.Image))
+	u.subject.Digest = digestOf(q.Image)
+	known, err := s.known(ctx, u.collection.Name, u.subject.Digest)
 	if err != nil {
 		return err
 	}
@@ -25,11 +26,10 @@ func (s *Service) resolveImage(ctx context.Context, u *question, q Query) error 
 			return err
 		}
 	}
-	o, err := s.open(u.collection, q.Image)
+	o, err := s.open(u.collection, q.Image, u.subject.Digest)
 	if err != nil {
 		return err
 	}
-	u.subject.Digest = o.digest
 	if u.exclude.Kin {
 		u.exclude.Patients = append(u.exclude.Patients, o.identity.Patient)
 		u.exclude.Studies = append(u.exclude.Studies, o.identity.Study)

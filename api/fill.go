@@ -27,7 +27,7 @@ type frame struct {
 // that have not been embedded before.
 func (f *filler) add(ctx context.Context, i int) error {
 	p := f.p
-	o, err := p.s.open(p.c, f.b.data[i])
+	o, err := p.s.open(p.c, f.b.data[i], digestOf(f.b.data[i]))
 	if err != nil {
 		return err
 	}

@@ -51,13 +51,13 @@ type opened struct {
 	dicom    bool
 }
 
-// open reads what a file says of itself and chooses its frames.
-func (s *Service) open(c store.Collection, data []byte) (opened, error) {
+// open reads what a file of that digest says of itself and chooses its frames.
+func (s *Service) open(c store.Collection, data []byte, digest string) (opened, error) {
 	img, err := embed.Open(data, s.Limits)
 	if err != nil {
 		return opened{}, err
 	}
-	o := opened{Image: img, digest: digestOf(data), frames: s.Frames.of(img.Frames())}
+	o := opened{Image: img, digest: digest, frames: s.Frames.of(img.Frames())}
 	if o.identity, o.dicom = img.Identity(); o.dicom {
 		o.identity.Patient, err = s.patientOf(c, o.identity)
 	}

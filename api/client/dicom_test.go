@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"nearcase/api"
@@ -20,27 +19,9 @@ import (
 	"nearcase/store/local"
 )
 
-// journal is a log that can be read while it is written.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
-}
-
 // private is a service with a key for patients and an empty collection "cases",
 // a client of a server for it, and that server's log.
-func private(t *testing.T) (*api.Service, *client.Client, *journal) {
+func private(t *testing.T) (*api.Service, *client.Client, *apitest.Journal) {
 	t.Helper()
 	catalog, err := local.Open(t.TempDir(), local.Options{})
 	if err != nil {
@@ -55,7 +36,7 @@ func private(t *testing.T) (*api.Service, *client.Client, *journal) {
 			t.Error(err)
 		}
 	})
-	j := &journal{}
+	j := &apitest.Journal{}
 	c := serve(t, s, rest.Options{Logger: slog.New(slog.NewJSONHandler(j, nil))})
 	n := api.NewCollection{Name: "cases", Model: apitest.Quadrants, Tasks: []store.Task{{Name: "finding", Classes: []string{"dark", "light"}}}}
 	if _, err := c.Create(t.Context(), n); err != nil {

@@ -16,7 +16,6 @@ import (
 	"net/http"
 	"net/textproto"
 	"strings"
-	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -39,27 +38,9 @@ type world struct {
 	dir     string // of the catalog
 	url     string
 	http    *http.Client
-	log     *journal
+	log     *apitest.Journal
 	stop    context.CancelFunc
 	served  chan error
-}
-
-// journal is a log that can be read while it is written.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
 }
 
 func newService(t testing.TB, dir string, o api.Options) (*api.Service, *local.Catalog) {
@@ -89,7 +70,7 @@ func newService(t testing.TB, dir string, o api.Options) (*api.Service, *local.C
 
 func open(t testing.TB, a api.Options, o rest.Options) *world {
 	t.Helper()
-	w := &world{t: t, log: &journal{}, served: make(chan error, 1), dir: t.TempDir()}
+	w := &world{t: t, log: &apitest.Journal{}, served: make(chan error, 1), dir: t.TempDir()}
 	w.service, w.catalog = newService(t, w.dir, a)
 	o.Logger = slog.New(slog.NewJSONHandler(w.log, nil))
 	w.server = rest.New(w.service, o)
