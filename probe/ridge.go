@@ -19,6 +19,8 @@ var (
 	ErrNotEnough = errors.New("probe: not enough labelled examples")
 	// ErrLambda says that a regularisation is outside [MinLambda, MaxLambda].
 	ErrLambda = errors.New("probe: regularisation out of range")
+	// ErrTarget says that a label's target or weight is out of range.
+	ErrTarget = errors.New("probe: target out of range")
 	// ErrInconsistent says that the statistics are those of no set of examples:
 	// something was removed that had never been added.
 	ErrInconsistent = errors.New("probe: inconsistent statistics")
