@@ -37,6 +37,8 @@ type Task struct {
 	Multi bool `json:"multi,omitempty"`
 	// Classes that a label may have, sorted.
 	Classes []string `json:"classes"`
+	// Settings are how the task's labels are learnt and its answers given.
+	Settings Settings `json:"settings,omitzero"`
 }
 
 // Status counts what a collection holds.
@@ -84,34 +86,72 @@ func (c Collection) Task(name string) (Task, error) {
 	return Task{}, fmt.Errorf("task %q: %w: collection %s has %s", name, ErrTask, c.Name, strings.Join(names, ", "))
 }
 
-// CheckLabel returns the label with its classes sorted, or why it cannot be
-// stored: ErrTask, ErrClass or ErrInvalid.
+// CheckLabel returns the label with its classes sorted and without Opinions, or
+// why it cannot be stored: ErrTask, ErrClass or ErrInvalid.
 func (c Collection) CheckLabel(l Label) (Label, error) {
 	t, err := c.Task(l.Task)
 	if err != nil {
 		return l, err
 	}
-	if len(l.Source) > maxText {
-		return l, fmt.Errorf("label source: %w: longer than %d bytes", ErrInvalid, maxText)
+	if err := l.checkReader(); err != nil {
+		return l, err
 	}
+	l.Opinions = nil
 	if l.Removed {
-		l.Classes = nil
+		l.Classes, l.Absent, l.Uncertain, l.Partial, l.Confidence = nil, nil, nil, false, 0
 		return l, nil
 	}
-	l.Classes = slices.Compact(slices.Sorted(slices.Values(l.Classes)))
-	if !t.Multi && len(l.Classes) != 1 {
-		return l, fmt.Errorf("task %s: %w: a single-label task takes exactly one class, not %d", t.Name, ErrInvalid, len(l.Classes))
+	for _, list := range []*[]string{&l.Classes, &l.Absent, &l.Uncertain} {
+		*list = slices.Compact(slices.Sorted(slices.Values(*list)))
 	}
-	for _, class := range l.Classes {
+	return l, t.checkClasses(l)
+}
+
+// checkReader reports what is wrong with who a label is of.
+func (l Label) checkReader() error {
+	if len(l.Source) > maxText {
+		return fmt.Errorf("label source: %w: longer than %d bytes", ErrInvalid, maxText)
+	}
+	if !(l.Confidence >= 0 && l.Confidence <= 1) { // NaN too
+		return fmt.Errorf("label confidence %g: %w: more than 0 and at most 1, or 0 for none given", l.Confidence, ErrInvalid)
+	}
+	if l.Reader == "" {
+		return nil
+	}
+	return checkText("label reader", l.Reader, maxText)
+}
+
+// checkClasses reports why the classes of a label, sorted and each once in its
+// list, cannot be said for the task.
+func (t Task) checkClasses(l Label) error {
+	if !t.Multi && len(l.Classes) != 1 {
+		return fmt.Errorf("task %s: %w: a single-label task takes exactly one class, not %d", t.Name, ErrInvalid, len(l.Classes))
+	}
+	if !t.Multi && (len(l.Absent) > 0 || len(l.Uncertain) > 0 || l.Partial) {
+		return fmt.Errorf("task %s: %w: a label of a single-label task is its class, with nothing absent, uncertain or partial", t.Name, ErrInvalid)
+	}
+	named := slices.Concat(l.Classes, l.Absent, l.Uncertain)
+	for _, class := range named {
 		if !slices.Contains(t.Classes, class) {
-			return l, fmt.Errorf("class %q: %w in task %s, which has %s", class, ErrClass, t.Name, strings.Join(t.Classes, ", "))
+			return t.noClass(class)
 		}
 	}
-	return l, nil
+	slices.Sort(named)
+	for i := 1; i < len(named); i++ {
+		if named[i] == named[i-1] {
+			return fmt.Errorf("task %s: %w: contradicting: class %s is two of present, absent and uncertain", t.Name, ErrInvalid, named[i])
+		}
+	}
+	return nil
+}
+
+func (t Task) noClass(class string) error {
+	return fmt.Errorf("class %.80q: %w in task %s, which has %s", class, ErrClass, t.Name, strings.Join(t.Classes, ", "))
 }
 
 // Merge returns tasks with more declared on top: new tasks, and new classes of
-// tasks there are, each task's classes sorted.
+// tasks there are, each task's classes sorted. Tasks there are keep their
+// settings, and new ones bring theirs.
 func Merge(tasks, more []Task) ([]Task, error) {
 	merged := slices.Clone(tasks)
 	for _, t := range more {
@@ -120,7 +160,10 @@ func Merge(tasks, more []Task) ([]Task, error) {
 		}
 		i := slices.IndexFunc(merged, func(o Task) bool { return o.Name == t.Name })
 		if i < 0 {
-			i, merged = len(merged), append(merged, Task{Name: t.Name, Multi: t.Multi})
+			if err := t.CheckSettings(t.Settings); err != nil {
+				return nil, err
+			}
+			i, merged = len(merged), append(merged, Task{Name: t.Name, Multi: t.Multi, Settings: t.Settings})
 		}
 		if merged[i].Multi != t.Multi {
 			return nil, fmt.Errorf("task %s: %w: declared both single-label and multi-label", t.Name, ErrInvalid)

@@ -101,8 +101,8 @@ func (f *families) share(n int, identifier string, known bool) {
 //
 // A group's vector is its members' vectors, pooled and brought to unit length.
 // A group answers where one of its members would, unless one is excluded. Its
-// label for a task is that of its labelled members where they say the same, and
-// for a multi-label task all that one of them says. Instances that are in no
+// label for a task is what its labelled members say together: see Together.
+// Instances that are in no
 // series or study answer only as instances. A search at these levels is exact.
 type Level struct {
 	// Of is Instances, Series or Studies.

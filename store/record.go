@@ -1,9 +1,6 @@
 package store
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // Key is a position in a collection's log. The first is 1; 0 is before all.
 type Key uint64
@@ -58,25 +55,6 @@ func (i Instance) Original() string {
 func (i Instance) SameAs(o Instance) bool {
 	return i.ID == o.ID && i.Patient == o.Patient && i.Study == o.Study &&
 		i.Series == o.Series && i.Digest == o.Digest
-}
-
-// Label is ground truth about an instance for one task, with its source.
-type Label struct {
-	Instance string `json:"instance"`
-	Task     string `json:"task"`
-	// Classes holds one class for a single-label task, and the classes present
-	// for a multi-label one, where none means that none is present.
-	Classes []string `json:"classes"`
-	// Removed withdraws the label: the instance is unlabelled again.
-	Removed bool      `json:"removed,omitempty"`
-	Source  string    `json:"source,omitempty"`
-	Time    time.Time `json:"time"`
-}
-
-// Says reports whether two labels state the same, whoever said it and when.
-func (l Label) Says(o Label) bool {
-	return l.Instance == o.Instance && l.Task == o.Task && l.Removed == o.Removed &&
-		slices.Equal(l.Classes, o.Classes)
 }
 
 // Record is an instance on its way into the store.
@@ -140,8 +118,8 @@ type Entry struct {
 	Vector []float32 `json:"-"`
 }
 
-// Case is an instance with its current labels by task and, as an answer to a
-// query, its score: the cosine similarity, higher is closer.
+// Case is an instance with what its current labels say by task (see Resolve) and,
+// as an answer to a query, its score: the cosine similarity, higher is closer.
 type Case struct {
 	Key      Key
 	Instance Instance

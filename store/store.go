@@ -27,6 +27,7 @@ var (
 	ErrVector      = errors.New("not a unit vector")
 	ErrTask        = errors.New("no such task")
 	ErrClass       = errors.New("no such class")
+	ErrDerived     = errors.New("nothing derived is stored under this name")
 	ErrInvalid     = errors.New("not valid")
 	ErrRecall      = errors.New("the new index finds too little")
 	ErrLocked      = errors.New("data directory is in use by another process")
@@ -52,6 +53,10 @@ type Catalog interface {
 	// is left as it is; a task declared both single- and multi-label is
 	// ErrInvalid.
 	Declare(ctx context.Context, collection string, tasks []Task) error
+	// Configure replaces the settings of a task. Unknown tasks are ErrTask,
+	// unknown classes in policies or priors ErrClass, and values that cannot be
+	// ErrInvalid with the name of the field.
+	Configure(ctx context.Context, collection, task string, s Settings) error
 	// Drop deletes a collection and everything in it.
 	Drop(ctx context.Context, collection string) error
 	// Status returns counts and the state of what is derived.
@@ -66,8 +71,8 @@ type Catalog interface {
 	Put(ctx context.Context, collection string, records []Record) ([]Outcome, error)
 	// Label stores labels, all or none, and returns the key of the last.
 	// A label that says what is said already is not stored again; if none is
-	// stored the key is the head's. Of two for one instance and task the later
-	// counts.
+	// stored the key is the head's. Of two of one reader for one instance and task
+	// the later counts.
 	Label(ctx context.Context, collection string, labels []Label) (Key, error)
 	// Delete removes an instance, its vector, its labels and, when nothing
 	// else refers to it, its original. The ID of a file with several images
@@ -77,6 +82,10 @@ type Catalog interface {
 	// Instance returns one instance with its labels; an unknown one is
 	// ErrInstance.
 	Instance(ctx context.Context, collection, id string) (Case, error)
+	// History returns every label entry of an instance, oldest first, with
+	// corrections and withdrawals. It outlives Put with Replace and ends with
+	// Delete; an unknown instance is ErrInstance.
+	History(ctx context.Context, collection, id string) ([]Entry, error)
 	// Vector returns the embedding of an instance.
 	Vector(ctx context.Context, collection, id string) ([]float32, error)
 	// Pooled returns the vector of the series or study that an instance is in,
@@ -106,6 +115,18 @@ type Catalog interface {
 	// finds less than it must is ErrRecall; any failure leaves the old one in
 	// place. What was compared is returned with either.
 	Reindex(ctx context.Context, collection string, to Reindexing, progress func(done, total int)) (Reindexed, error)
+
+	// SaveDerived keeps up to 1 GiB that was derived from the log under a name of
+	// 1 to 100 of a-z, 0-9, '.', '_' and '-', in place of what was there. It
+	// appears whole or not at all and goes with the collection.
+	SaveDerived(ctx context.Context, collection, name string, data []byte) error
+	// Derived returns what was saved last under a name, to the last bit, and
+	// ErrDerived if that is nothing or damaged: it is to be derived anew.
+	Derived(ctx context.Context, collection, name string) ([]byte, error)
+	// DerivedNames returns the names in use, sorted.
+	DerivedNames(ctx context.Context, collection string) ([]string, error)
+	// DropDerived removes what is saved under a name, if anything is.
+	DropDerived(ctx context.Context, collection, name string) error
 
 	// Ready reports why the store cannot take records just now: ErrClosed, or
 	// the failure that stopped its writer. Nil means that it can.

@@ -17,6 +17,8 @@ type collection struct {
 	discards bool // originals
 	// building has a place for the one that builds, swaps or saves an index.
 	building chan struct{}
+	// deriving is held by who changes what SaveDerived has kept.
+	deriving sync.Mutex
 
 	mu        sync.RWMutex
 	meta      described
@@ -32,8 +34,9 @@ type collection struct {
 	studies   map[string][]store.Key
 	series    map[string][]store.Key
 	numbers   patients
-	labels    map[string]map[string]store.Label // by instance and task
-	labelled  map[string]*labelled              // by task
+	labels    map[string]*said     // by instance
+	labelled  map[string]*labelled // by task
+	texts     map[string]string    // of labels, each once: see text
 	levels    levels
 	dropped   bool
 
@@ -59,8 +62,9 @@ func newCollection(l *Catalog, number uint32, meta described) *collection {
 		digests: map[string][]store.Key{}, patients: map[string][]store.Key{},
 		studies: map[string][]store.Key{}, series: map[string][]store.Key{},
 		numbers:  patients{of: map[patient]uint32{}},
-		labels:   map[string]map[string]store.Label{},
+		labels:   map[string]*said{},
 		labelled: map[string]*labelled{},
+		texts:    map[string]string{},
 	}
 }
 
@@ -168,26 +172,6 @@ func (c *collection) retire(key store.Key) (digest string) {
 		c.order = c.live()
 	}
 	return c.original(i)
-}
-
-func (c *collection) label(key store.Key, l store.Label) {
-	c.lastLabel = key
-	// While the log is read, an instance replaced later is not there yet.
-	at, known := c.ids[l.Instance]
-	if old, ok := c.labels[l.Instance][l.Task]; ok && known {
-		c.mark(old, at, false)
-	}
-	if l.Removed {
-		delete(c.labels[l.Instance], l.Task)
-		return
-	}
-	if known {
-		c.mark(l, at, true)
-	}
-	if c.labels[l.Instance] == nil {
-		c.labels[l.Instance] = map[string]store.Label{}
-	}
-	c.labels[l.Instance][l.Task] = l
 }
 
 func (c *collection) head() store.Key {

@@ -124,6 +124,28 @@ func (l *Catalog) Declare(ctx context.Context, name string, tasks []store.Task) 
 	})
 }
 
+// Configure implements store.Catalog.
+func (l *Catalog) Configure(ctx context.Context, name, task string, s store.Settings) error {
+	c, err := l.collection(ctx, name)
+	if err != nil {
+		return err
+	}
+	return l.alone(ctx, func() error {
+		meta := c.meta // no other goroutine changes it
+		t, err := meta.Task(task)
+		if err != nil {
+			return err
+		}
+		if err := t.CheckSettings(s); err != nil {
+			return err
+		}
+		t.Settings = s.Clone()
+		meta.Tasks = slices.Clone(meta.Tasks)
+		meta.Tasks[slices.IndexFunc(meta.Tasks, func(o store.Task) bool { return o.Name == task })] = t
+		return c.describe(meta)
+	})
+}
+
 // Drop implements store.Catalog.
 func (l *Catalog) Drop(ctx context.Context, name string) error {
 	c, err := l.collection(ctx, name)
@@ -144,7 +166,7 @@ func (l *Catalog) drop(c *collection) error {
 	l.mu.Lock()
 	delete(l.collections, c.meta.Name)
 	l.mu.Unlock()
-	return errors.Join(c.abandon(), c.removeSnapshot(), l.db.DropPrefix(logKeys(c.number)))
+	return errors.Join(c.abandon(), c.removeSnapshot(), c.removeDerived(), l.db.DropPrefix(logKeys(c.number)))
 }
 
 // open reports why calls cannot be answered, if they cannot.

@@ -65,7 +65,7 @@ func (c *collection) mark(l store.Label, key store.Key, in bool) {
 
 // markAll marks a key with all labels of its instance.
 func (c *collection) markAll(key store.Key, id string, in bool) {
-	for _, l := range c.labels[id] {
+	for _, l := range c.resolved(id) {
 		c.mark(l, key, in)
 	}
 }

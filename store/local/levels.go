@@ -232,21 +232,14 @@ func (c *collection) groupCase(m *members) (store.Case, bool) {
 }
 
 // together is what the labels of a group's members say for a task.
-func together(t store.Task, members []store.Case) (label store.Label, ok bool) {
+func together(t store.Task, members []store.Case) (store.Label, bool) {
+	var labels []store.Label
 	for _, m := range members {
-		l, labelled := m.Labels[t.Name]
-		switch {
-		case !labelled:
-		case !ok:
-			label, ok = l, true
-			label.Classes = slices.Clone(l.Classes)
-		case t.Multi:
-			label.Classes = slices.Compact(slices.Sorted(slices.Values(slices.Concat(label.Classes, l.Classes))))
-		case !slices.Equal(label.Classes, l.Classes):
-			return store.Label{}, false
+		if l, ok := m.Labels[t.Name]; ok {
+			labels = append(labels, l)
 		}
 	}
-	return label, ok
+	return store.Together(t, labels)
 }
 
 // numbering numbers the patients of groups, as patients does. The caller holds

@@ -7,6 +7,8 @@
 //	originals/   images as received, in files named by their SHA-256
 //	index/       a snapshot of each collection's index, which is derived and may
 //	             be removed
+//	derived/     what others have derived from each collection's log, in a folder
+//	             with the collection's number; it may be removed too
 package local
 
 import (
@@ -57,7 +59,7 @@ type Catalog struct {
 	written chan struct{} // closed when the writer has ended
 	closing sync.RWMutex  // guards closed and the closing of changes
 	closed  bool
-	reading sync.RWMutex          // held by who reads the log; guards gone
+	reading sync.RWMutex          // held by who uses the data directory; guards gone
 	gone    bool                  // the log is closed
 	failed  atomic.Pointer[error] // what stopped the writer
 
@@ -150,7 +152,7 @@ func (l *Catalog) recover() error {
 	if err := l.checkFormat(); err != nil {
 		return err
 	}
-	for _, dir := range []string{l.originals.dir, l.snapshots()} {
+	for _, dir := range []string{l.originals.dir, l.snapshots(), l.derived()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return err
 		}
@@ -158,7 +160,7 @@ func (l *Catalog) recover() error {
 	if err := l.loadCollections(); err != nil {
 		return err
 	}
-	if err := l.sweepSnapshots(); err != nil {
+	if err := errors.Join(l.sweepSnapshots(), l.sweepDerived()); err != nil {
 		return err
 	}
 	for _, c := range l.collections {
@@ -261,12 +263,18 @@ func (l *Catalog) read(key []byte) (value []byte, err error) {
 // view reads the log as it is at one moment. It may be called while the catalog
 // is being closed.
 func (l *Catalog) view(f func(*badger.Txn) error) error {
+	return l.using(func() error { return l.db.View(f) })
+}
+
+// using runs f while the data directory stays this catalog's. f must not call
+// using.
+func (l *Catalog) using(f func() error) error {
 	l.reading.RLock()
 	defer l.reading.RUnlock()
 	if l.gone {
 		return store.ErrClosed
 	}
-	return l.db.View(f)
+	return f()
 }
 
 func (l *Catalog) set(key, value []byte) error {

@@ -98,22 +98,33 @@ func (o *originals) writeFile(digest string, data []byte) error {
 func (o *originals) makeDir(dir string) error {
 	o.making.Lock()
 	defer o.making.Unlock()
+	return makeDir(dir)
+}
+
+// makeDir makes a folder that is not there, and syncs its entry.
+func makeDir(dir string) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		if errors.Is(err, fs.ErrExist) {
 			return nil
 		}
 		return err
 	}
-	return syncDir(o.dir)
+	return syncDir(filepath.Dir(dir))
 }
 
-// writeAtomic makes a file appear whole or not at all, and stay after power loss.
-func writeAtomic(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*")
+// halfWritten begins the names of files that writeAtomic has not finished.
+const halfWritten = ".new-"
+
+// writeAtomic makes a file of some parts appear whole or not at all, and stay
+// after power loss.
+func writeAtomic(path string, parts ...[]byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), halfWritten+"*")
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(data)
+	for i := 0; err == nil && i < len(parts); i++ {
+		_, err = f.Write(parts[i])
+	}
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
 		err = os.Rename(f.Name(), path)
 	}
@@ -154,7 +165,7 @@ func (o *originals) sweep() error {
 			return err
 		}
 		name := d.Name()
-		if strings.HasPrefix(name, ".new-") || (len(name) == 64 && o.refs[name] == 0) {
+		if strings.HasPrefix(name, halfWritten) || (len(name) == 64 && o.refs[name] == 0) {
 			return os.Remove(path)
 		}
 		return nil

@@ -325,12 +325,12 @@ func (c *collection) entry(r store.Record, key, retires store.Key) store.Entry {
 
 // news makes entries of the labels that say something not said already.
 func (c *collection) news(labels []store.Label, next store.Key) []store.Entry {
-	type place struct{ instance, task string }
+	type place struct{ instance, task, reader string }
 	planned := map[place]store.Label{}
 	var entries []store.Entry
 	for _, l := range labels {
-		at := place{l.Instance, l.Task}
-		current, ok := c.labels[l.Instance][l.Task]
+		at := place{l.Instance, l.Task, l.Reader}
+		current, ok := c.opinion(l.Instance, l.Task, l.Reader)
 		if p, again := planned[at]; again {
 			current, ok = p, !p.Removed
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"maps"
 	"slices"
 
 	"nearcase/store"
@@ -14,7 +13,7 @@ import (
 // found makes the case of a key. The caller holds the lock.
 func (c *collection) found(key store.Key) store.Case {
 	i := c.rows[key]
-	return store.Case{Key: key, Instance: *i, Labels: maps.Clone(c.labels[i.ID])}
+	return store.Case{Key: key, Instance: *i, Labels: c.resolved(i.ID)}
 }
 
 // Instance implements store.Catalog.

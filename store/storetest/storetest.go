@@ -82,6 +82,9 @@ func Run(t *testing.T, open func(t *testing.T, place string) store.Catalog) {
 		{"a record is refused for what is wrong with it alone", refusals},
 		{"a collection without originals has none, even if another has", discarding},
 		{"labels are all stored or none", labels},
+		{"readers count together until a label stands for all", readers},
+		{"findings are present, absent, uncertain or not mentioned", states},
+		{"what is derived is read whole while it is written", rewriting},
 		{"a deleted instance is gone from every answer", deletion},
 		{"search is exact, ordered and leaves out what is excluded", searches},
 		{"searches narrowed in any way find what a walk down the ranking does", filters},
@@ -106,6 +109,9 @@ func Run(t *testing.T, open func(t *testing.T, place string) store.Catalog) {
 		})
 	}
 	t.Run("everything is there after reopening", func(t *testing.T) { reopening(t, open) })
+	t.Run("all that was ever said is kept", func(t *testing.T) { history(t, open) })
+	t.Run("tasks keep their settings", func(t *testing.T) { settings(t, open) })
+	t.Run("what is derived is kept until its collection is dropped", func(t *testing.T) { derived(t, open) })
 	t.Run("a closed store says so", func(t *testing.T) {
 		catalog := filled(t, open(t, t.TempDir()), 2)
 		must(t, catalog.Ready(t.Context()))
@@ -121,6 +127,9 @@ func Run(t *testing.T, open func(t *testing.T, place string) store.Catalog) {
 			err = out[0].Err
 		}
 		wantErr(t, "Put after Close", err, store.ErrClosed)
+		_, err = catalog.History(t.Context(), "c", "i0")
+		wantErr(t, "History after Close", err, store.ErrClosed)
+		wantErr(t, "SaveDerived after Close", catalog.SaveDerived(t.Context(), "c", "x", nil), store.ErrClosed)
 	})
 }
 
