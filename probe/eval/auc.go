@@ -1,10 +1,8 @@
 package eval
 
 import (
-	"cmp"
 	"fmt"
 	"math"
-	"slices"
 )
 
 // AUC returns the area under the ROC curve: the probability that a positive
@@ -20,7 +18,7 @@ func AUC(scores []float64, positive []bool) (float64, error) {
 			return 0, fmt.Errorf("AUC with score %v of image %d: %w", s, i, ErrNotFinite)
 		}
 	}
-	auc := rank(scores, positive).auc(ones(len(scores)))
+	auc := rank(scores, positive).measure(ones(len(scores))).auc
 	if math.IsNaN(auc) {
 		return 0, fmt.Errorf("AUC of %d images: %w", len(scores), ErrOneClass)
 	}
@@ -38,9 +36,12 @@ func MacroAUC(scores [][]float64, truth, classes []string) (float64, error) {
 	if err := rectangular(scores, len(truth), len(classes)); err != nil {
 		return 0, err
 	}
-	aucs := make([]float64, len(classes))
-	for c, r := range rankings(scores, memberships(t, len(classes))) {
-		aucs[c] = r.auc(ones(len(truth)))
+	aucs, positive := make([]float64, len(classes)), make([]bool, len(truth))
+	for c := range classes {
+		for i, class := range t {
+			positive[i] = class == c
+		}
+		aucs[c] = rank(column(scores, c), positive).measure(ones(len(truth))).auc
 	}
 	macro := meanDefined(aucs)
 	if math.IsNaN(macro) {
@@ -49,16 +50,12 @@ func MacroAUC(scores [][]float64, truth, classes []string) (float64, error) {
 	return macro, nil
 }
 
-// memberships returns per class whether each image belongs to it.
-func memberships(class []int, classes int) [][]bool {
-	in := make([][]bool, classes)
-	for c := range in {
-		in[c] = make([]bool, len(class))
-		for i, t := range class {
-			in[c][i] = t == c
-		}
+func column(rows [][]float64, c int) []float64 {
+	values := make([]float64, len(rows))
+	for i, row := range rows {
+		values[i] = row[c]
 	}
-	return in
+	return values
 }
 
 // rectangular checks that there are n rows of as many finite scores as classes.
@@ -91,66 +88,8 @@ func meanDefined(values []float64) float64 {
 	return sum / float64(n)
 }
 
-// ranking is the images in rising order of score, sorted once for many AUCs of
-// resampled images.
-type ranking struct {
-	order    []int  // images
-	ends     []bool // whether the next image scores higher
-	positive []bool // by position in order
-}
-
-// rankings ranks each column of scores (images by classes).
-func rankings(scores [][]float64, in [][]bool) []ranking {
-	r := make([]ranking, len(in))
-	column := make([]float64, len(scores))
-	for c := range r {
-		for i, row := range scores {
-			column[i] = row[c]
-		}
-		r[c] = rank(column, in[c])
-	}
-	return r
-}
-
-func rank(scores []float64, positive []bool) ranking {
-	n := len(scores)
-	r := ranking{order: make([]int, n), ends: make([]bool, n), positive: make([]bool, n)}
-	for i := range r.order {
-		r.order[i] = i
-	}
-	slices.SortFunc(r.order, func(a, b int) int { return cmp.Or(cmp.Compare(scores[a], scores[b]), cmp.Compare(a, b)) })
-	for i, image := range r.order {
-		r.ends[i] = i == n-1 || scores[r.order[i+1]] > scores[image]
-		r.positive[i] = positive[image]
-	}
-	return r
-}
-
-// auc returns the AUC with each image counted weight times, NaN if a class is
-// missing. It counts pairs in halves, so in integers.
-func (r ranking) auc(weight []int) float64 {
-	var below, tiedPos, tiedNeg, positives, halves int
-	for i, image := range r.order {
-		if r.positive[i] {
-			tiedPos += weight[image]
-		} else {
-			tiedNeg += weight[image]
-		}
-		if r.ends[i] {
-			halves += tiedPos * (2*below + tiedNeg)
-			below += tiedNeg
-			positives += tiedPos
-			tiedPos, tiedNeg = 0, 0
-		}
-	}
-	if positives == 0 || below == 0 {
-		return math.NaN()
-	}
-	return float64(halves) / (2 * float64(positives) * float64(below))
-}
-
-func ones(n int) []int {
-	w := make([]int, n)
+func ones(n int) []int32 {
+	w := make([]int32, n)
 	for i := range w {
 		w[i] = 1
 	}

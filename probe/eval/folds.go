@@ -21,14 +21,28 @@ func Folds(groups, classes []string, k int, seed int64) ([]int, error) {
 	if len(groups) != len(classes) {
 		return nil, fmt.Errorf("folding %d groups with %d classes: %w", len(groups), len(classes), ErrLength)
 	}
-	group, groupNames := index(groups)
-	class, classNames := index(classes)
-	if k < 2 || len(groupNames) < k {
-		return nil, fmt.Errorf("folding %d groups into %d: %w", len(groupNames), k, ErrFolds)
+	group, names := index(groups)
+	return fold(group, len(names), classes, k, seed)
+}
+
+// ImageFolds is Folds with every image a group of its own. Images of one patient
+// may then be on either side: it serves to measure by how much that flatters.
+func ImageFolds(classes []string, k int, seed int64) ([]int, error) {
+	image := make([]int, len(classes))
+	for i := range image {
+		image[i] = i
 	}
-	members, totals := tally(group, class, len(groupNames), len(classNames))
+	return fold(image, len(image), classes, k, seed)
+}
+
+func fold(group []int, groups int, classes []string, k int, seed int64) ([]int, error) {
+	class, names := index(classes)
+	if k < 2 || groups < k {
+		return nil, fmt.Errorf("folding %d groups into %d: %w", groups, k, ErrFolds)
+	}
+	members, totals := tally(group, class, groups, len(names))
 	foldOf := deal(members, totals, k, seed)
-	folds := make([]int, len(groups))
+	folds := make([]int, len(group))
 	for i, g := range group {
 		folds[i] = foldOf[g]
 	}

@@ -1,28 +1,11 @@
 package eval
 
 import (
+	"context"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 )
-
-// DefaultRounds is the number of bootstrap rounds where Options name none.
-const DefaultRounds = 1000
-
-// Options of the bootstrap. The zero value is DefaultRounds rounds and seed 0.
-// With the same patients and seed, every statistic sees the same resamples.
-type Options struct {
-	Rounds int
-	Seed   int64
-}
-
-func (o Options) rounds() int {
-	if o.Rounds <= 0 {
-		return DefaultRounds
-	}
-	return o.Rounds
-}
 
 // An Estimate is a statistic of all images with its 95 % interval.
 type Estimate struct {
@@ -31,65 +14,169 @@ type Estimate struct {
 	High  float64 `json:"high"`
 }
 
-// Interval returns statistic with its 95 % percentile bootstrap interval over
-// patients (Efron and Tibshirani, An Introduction to the Bootstrap, 1993,
-// chapter 13; the cluster bootstrap of Field and Welsh, J. R. Stat. Soc. B 69,
-// 2007): in each round as many patients are drawn with replacement as there
-// are, with all their images. groups names each image's patient. statistic is
-// given how often each image counts and returns NaN where it is undefined, as
-// an AUC is without positives; such rounds are left out, and defined is the
-// number of the others. statistic must not keep or change weight.
+// Interval returns statistic with its 95 % bootstrap interval over patients: in
+// each round as many patients are drawn with replacement as there are, with all
+// their images (the cluster bootstrap of Field and Welsh, J. R. Stat. Soc. B 69,
+// 2007). Its ends are the bias-corrected and accelerated quantiles, BCa (Efron,
+// J. Am. Stat. Assoc. 82, 1987; DiCiccio and Efron, Stat. Sci. 11, 1996), the
+// acceleration from a jackknife over patients or, of more than 200, over 200
+// blocks of them. It is widened as Student's t and by n/(n-1) (Hesterberg, Am.
+// Stat. 69, 2015) for the number n of patients or, where few of them decide, of
+// normal deviations as uncertain as theirs. Plain percentiles cover too little:
+// 90 % of AUCs of 0.94 and 89 % of accuracies of 0.95 from 50 patients.
+//
+// groups names each image's patient. statistic is given how often each image
+// counts and returns NaN where it is undefined, as an AUC is without positives;
+// such rounds are left out, and defined is the number of the others. It is
+// called by several goroutines and must not keep or change weight.
 //
 // It returns ErrPatients when there are fewer than two patients, and
 // ErrOneClass when the statistic of all images or of every round is undefined.
-func Interval(groups []string, o Options, statistic func(weight []int) float64) (e Estimate, defined int, err error) {
-	one := func(weight []int, out []float64) { out[0] = statistic(weight) }
-	estimates, rounds, patients := intervals(groups, o, 1, one)
-	if patients < 2 {
-		return Estimate{}, 0, fmt.Errorf("resampling %d patients: %w", patients, ErrPatients)
+func Interval(groups []string, o Options, statistic func(weight []int32) float64) (e Estimate, defined int, err error) {
+	c := clustered(groups)
+	if c.n < 2 {
+		return Estimate{}, 0, fmt.Errorf("resampling %d patients: %w", c.n, ErrPatients)
 	}
-	if math.IsNaN(estimates[0].Value) || rounds[0] == 0 {
+	one := func(weight []int32, out []float64) { out[0] = statistic(weight) }
+	r, err := c.resample(context.Background(), o, 1, func() statistics { return one })
+	if err != nil {
+		return Estimate{}, 0, err
+	}
+	e, defined = r.estimate(func(row []float64) float64 { return row[0] }, c.n)
+	if math.IsNaN(e.Value) || defined == 0 {
 		return Estimate{}, 0, fmt.Errorf("resampling an undefined statistic: %w", ErrOneClass)
 	}
-	return estimates[0], rounds[0], nil
+	return e, defined, nil
 }
 
-// intervals is Interval for size statistics of the same resamples. It also
-// returns the number of rounds in which each was defined; where none was, the
-// interval is NaN.
-func intervals(groups []string, o Options, size int, statistics func(weight []int, out []float64)) (estimates []Estimate, defined []int, patients int) {
-	patient, names := index(groups)
-	patients = len(names)
-	values, samples := make([]float64, size), make([][]float64, size)
-	statistics(ones(len(groups)), values)
-	drawn, weight, out := make([]int, patients), make([]int, len(groups)), make([]float64, size)
-	r := rand.New(rand.NewPCG(uint64(o.Seed), 0))
-	for range o.rounds() {
-		draw(r, drawn)
-		for i, p := range patient {
-			weight[i] = drawn[p]
-		}
-		statistics(weight, out)
-		for s, v := range out {
-			if !math.IsNaN(v) {
-				samples[s] = append(samples[s], v)
-			}
-		}
+// estimate returns a statistic of a row with its interval, which is NaN if no
+// round defined it, and the number of rounds that did.
+func (r resamples) estimate(of func(row []float64) float64, patients int) (e Estimate, defined int) {
+	samples, left := numbers(r.rounds, of), numbers(r.left, of)
+	slices.Sort(samples)
+	e = Estimate{of(r.whole), math.NaN(), math.NaN()}
+	if len(samples) > 0 {
+		low, high := bca(e.Value, samples, left, patients)
+		e.Low, e.High = quantile(samples, low), quantile(samples, high)
 	}
-	for s, v := range values {
-		slices.Sort(samples[s])
-		estimates = append(estimates, Estimate{v, quantile(samples[s], 0.025), quantile(samples[s], 0.975)})
-		defined = append(defined, len(samples[s]))
-	}
-	return estimates, defined, patients
+	return e, len(samples)
 }
 
-// draw fills in how often each patient is drawn.
-func draw(r *rand.Rand, drawn []int) {
-	clear(drawn)
-	for range drawn {
-		drawn[r.IntN(len(drawn))]++
+// reflected is estimate with the ends of the basic bootstrap (Davison and
+// Hinkley, Bootstrap Methods and their Application, 1997, 5.2): as far from the
+// value as the samples' quantiles, on the other side. It is for a statistic that
+// resampling raises, so much that samples may be all above the value, to which
+// the interval is extended.
+func (r resamples) reflected(of func(row []float64) float64) (Estimate, int) {
+	samples := numbers(r.rounds, of)
+	slices.Sort(samples)
+	v := of(r.whole)
+	return Estimate{v, min(v, 2*v-quantile(samples, 0.975)), max(v, 2*v-quantile(samples, 0.025))}, len(samples)
+}
+
+// numbers returns what is defined of rows.
+func numbers(rows [][]float64, of func(row []float64) float64) []float64 {
+	var values []float64
+	for _, row := range rows {
+		if v := of(row); !math.IsNaN(v) {
+			values = append(values, v)
+		}
 	}
+	return values
+}
+
+// bca returns which quantiles of the sorted samples bound the interval. So few
+// as four patients or fewer count as five.
+func bca(value float64, samples, left []float64, patients int) (low, high float64) {
+	n := max(5, min(float64(patients), effective(left)))
+	z := student(n-1) * math.Sqrt(n/(n-1))
+	bias, a := medianBias(value, samples), acceleration(left)
+	at := func(z float64) float64 {
+		moved := bias + z
+		if a*moved >= 1 { // so skewed that there is no such quantile
+			return normal(math.Copysign(math.Inf(1), moved))
+		}
+		return grid(normal(bias + moved/(1-a*moved)))
+	}
+	return at(-z), at(z)
+}
+
+// medianBias is the normal quantile of the share of samples below the value, half of
+// those equal to it counting. It is finite: one sample counts as on either side.
+func medianBias(value float64, samples []float64) float64 {
+	below, _ := slices.BinarySearch(samples, value)
+	equal := 0
+	for _, s := range samples[below:] {
+		if s > value {
+			break
+		}
+		equal++
+	}
+	n := float64(len(samples))
+	share := (float64(below) + float64(equal)/2) / n
+	return math.Sqrt2 * math.Erfinv(2*min(max(share, 0.5/n), 1-0.5/n)-1)
+}
+
+// acceleration is a sixth of the skewness of the jackknife's deviations; 0 if
+// they do not deviate.
+func acceleration(left []float64) float64 {
+	squares, cubes := 0.0, 0.0
+	for _, d := range deviations(left) {
+		squares += float64(d * d)
+		cubes += float64(d * d * d)
+	}
+	if squares == 0 {
+		return 0
+	}
+	return cubes / (6 * math.Pow(squares, 1.5))
+}
+
+// deviations are those below the mean, in units of the largest; nil if none is
+// more than rounding.
+func deviations(left []float64) []float64 {
+	mean, largest := meanDefined(left), 0.0
+	off := make([]float64, len(left))
+	for i, v := range left {
+		off[i] = mean - v
+		largest = max(largest, math.Abs(off[i]))
+	}
+	if largest <= 1e-13*math.Abs(mean) {
+		return nil
+	}
+	for i := range off {
+		off[i] /= largest
+	}
+	return off
+}
+
+// effective is how many normal deviations would give as uncertain a sum of
+// squares as the jackknife's give (Satterthwaite, Biometrics Bull. 2, 1946):
+// about twice the number of patients that are wrong where few are.
+func effective(left []float64) float64 {
+	squares, fourths := 0.0, 0.0
+	for _, d := range deviations(left) {
+		squares += float64(d * d)
+		fourths += float64(d * d * d * d)
+	}
+	total := float64(squares * squares)
+	if excess := fourths - total/float64(len(left)); excess > 0 {
+		return 1 + 2*total/excess
+	}
+	return math.Inf(1)
+}
+
+func normal(z float64) float64 { return math.Erfc(-z/math.Sqrt2) / 2 }
+
+// grid rounds a quantile so that its last bits, in which machines differ, do not
+// matter.
+func grid(q float64) float64 { return math.Round(q*1e9) / 1e9 }
+
+// student is the 0.975 quantile of Student's t with n >= 4 degrees of freedom
+// to within 0.01 (Abramowitz and Stegun 26.7.5).
+func student(n float64) float64 {
+	const z = 1.959963984540054
+	const z3, z5, z7 = z * z * z, z * z * z * z * z, z * z * z * z * z * z * z
+	return z + (z3+z)/(4*n) + (5*z5+16*z3+3*z)/(96*n*n) + (3*z7+19*z5+17*z3-15*z)/(384*n*n*n)
 }
 
 // quantile interpolates between order statistics: type 7 of Hyndman and Fan,

@@ -86,10 +86,9 @@ func over(a, b int) float64 {
 	return float64(a) / float64(b)
 }
 
-func (o outcomes) recall() float64      { return over(o.truePos, o.truePos+o.falseNeg) }
-func (o outcomes) specificity() float64 { return over(o.trueNeg, o.trueNeg+o.falsePos) }
-func (o outcomes) precision() float64   { return over(o.truePos, o.truePos+o.falsePos) }
-func (o outcomes) f1() float64          { return over(2*o.truePos, 2*o.truePos+o.falsePos+o.falseNeg) }
+func (o outcomes) recall() float64    { return over(o.truePos, o.truePos+o.falseNeg) }
+func (o outcomes) precision() float64 { return over(o.truePos, o.truePos+o.falsePos) }
+func (o outcomes) f1() float64        { return over(2*o.truePos, 2*o.truePos+o.falsePos+o.falseNeg) }
 
 // Recall returns the share of the images of class c that were predicted so.
 func (m Confusion) Recall(c int) float64 { return m.of(c).recall() }

@@ -3,12 +3,9 @@ package eval
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 )
-
-// FewPatients is the number of patients with (or without) a class below which
-// a row warns that the class's interval is not to be relied on.
-const FewPatients = 10
 
 // A Report compares methods on one task.
 type Report struct {
@@ -59,15 +56,15 @@ func Evaluate(method string, truth, groups, classes []string, scores [][]float64
 		return Row{}, fmt.Errorf("evaluating %s: %w", method, err)
 	}
 	predicted := predictions(scores, classes)
-	confuse := func(weight []int) Confusion {
+	confuse := func(weight []int32) Confusion {
 		m := newConfusion(len(classes))
 		for i, w := range weight {
-			m[t[i]][predicted[i]] += w
+			m[t[i]][predicted[i]] += int(w)
 		}
 		return m
 	}
 	e := evaluation{groups: groups, classes: classes, in: memberships(t, len(classes))}
-	e.accuracies = func(weight []int) (balanced, plain float64) {
+	e.accuracies = func(weight []int32) (balanced, plain float64) {
 		m := confuse(weight)
 		return m.BalancedAccuracy(), m.Accuracy()
 	}
@@ -77,10 +74,6 @@ func Evaluate(method string, truth, groups, classes []string, scores [][]float64
 	row.Confusion = whole
 	return row, nil
 }
-
-// Threshold is the score from which EvaluateFindings takes a finding as
-// predicted: half of a vote, and the middle of a ridge probe's scores.
-const Threshold = 0.5
 
 // EvaluateFindings measures multi-label predictions: each image has any number
 // of the classes, and each class is judged for itself, as predicted from a
@@ -96,9 +89,9 @@ func EvaluateFindings(method string, truth [][]string, groups, classes []string,
 	if err != nil {
 		return Row{}, fmt.Errorf("evaluating %s: %w", method, err)
 	}
-	judge := func(c int, weight []int) outcomes { return judged(in[c], scores, c, weight) }
+	judge := func(c int, weight []int32) outcomes { return judged(in[c], scores, c, weight) }
 	e := evaluation{groups: groups, classes: classes, in: in}
-	e.accuracies = func(weight []int) (balanced, plain float64) {
+	e.accuracies = func(weight []int32) (balanced, plain float64) {
 		for c := range classes {
 			o := judge(c, weight)
 			balanced += o.balanced() / float64(len(classes))
@@ -128,9 +121,10 @@ func findings(truth [][]string, classes []string) ([][]bool, error) {
 	return in, nil
 }
 
-func judged(in []bool, scores [][]float64, c int, weight []int) outcomes {
+func judged(in []bool, scores [][]float64, c int, weight []int32) outcomes {
 	var o outcomes
-	for i, w := range weight {
+	for i, v := range weight {
+		w := int(v)
 		switch predicted := scores[i][c] >= Threshold; {
 		case in[i] && predicted:
 			o.truePos += w
@@ -144,6 +138,8 @@ func judged(in []bool, scores [][]float64, c int, weight []int) outcomes {
 	}
 	return o
 }
+
+func (o outcomes) specificity() float64 { return over(o.trueNeg, o.trueNeg+o.falsePos) }
 
 func (o outcomes) balanced() float64 {
 	if o.truePos+o.falseNeg == 0 {
@@ -186,16 +182,19 @@ type evaluation struct {
 	groups, classes []string
 	in              [][]bool             // per class and image
 	of              func(c int) outcomes // of all images
-	accuracies      func(weight []int) (balanced, plain float64)
+	accuracies      func(weight []int32) (balanced, plain float64)
 }
 
 // row measures balanced accuracy, accuracy, macro AUC and each class's AUC on
 // the same resamples.
 func (e *evaluation) row(method string, scores [][]float64, o Options) Row {
-	ranked := rankings(scores, e.in)
-	estimates, defined, patients := intervals(e.groups, o, 3+len(ranked), func(weight []int, out []float64) {
-		for c, r := range ranked {
-			out[3+c] = r.auc(weight)
+	rankings := make([]ranking, len(e.in))
+	for c, in := range e.in {
+		rankings[c] = rank(column(scores, c), in)
+	}
+	estimates, defined, patients := intervals(e.groups, o, 3+len(rankings), func(weight []int32, out []float64) {
+		for c, r := range rankings {
+			out[3+c] = r.measure(weight).auc
 		}
 		out[0], out[1] = e.accuracies(weight)
 		out[2] = meanDefined(out[3:])
@@ -270,4 +269,46 @@ func (e *evaluation) patients(c int) (with, without int) {
 func distinct(names []string) int {
 	slices.Sort(names)
 	return len(slices.Compact(names))
+}
+
+// memberships returns per class whether each image belongs to it.
+func memberships(class []int, classes int) [][]bool {
+	in := make([][]bool, classes)
+	for c := range in {
+		in[c] = make([]bool, len(class))
+		for i, t := range class {
+			in[c][i] = t == c
+		}
+	}
+	return in
+}
+
+// intervals is the percentile interval of size statistics of the same resamples. It also
+// returns the number of rounds in which each was defined; where none was, the
+// interval is NaN.
+func intervals(groups []string, o Options, size int, statistics func(weight []int32, out []float64)) (estimates []Estimate, defined []int, patients int) {
+	patient, names := index(groups)
+	patients = len(names)
+	values, samples := make([]float64, size), make([][]float64, size)
+	statistics(ones(len(groups)), values)
+	drawn, weight, out := make([]int32, patients), make([]int32, len(groups)), make([]float64, size)
+	r := rand.New(rand.NewPCG(uint64(o.Seed), 0))
+	for range o.rounds() {
+		draw(r, drawn)
+		for i, p := range patient {
+			weight[i] = drawn[p]
+		}
+		statistics(weight, out)
+		for s, v := range out {
+			if !math.IsNaN(v) {
+				samples[s] = append(samples[s], v)
+			}
+		}
+	}
+	for s, v := range values {
+		slices.Sort(samples[s])
+		estimates = append(estimates, Estimate{v, quantile(samples[s], 0.025), quantile(samples[s], 0.975)})
+		defined = append(defined, len(samples[s]))
+	}
+	return estimates, defined, patients
 }

@@ -158,3 +158,78 @@ func TestEvaluateRefusals(t *testing.T) {
 		})
 	}
 }
+
+// Law: an interval is that of the statistic of literally resampled images:
+// every drawn patient's images copied out, each round scored anew by AUC and
+// Confuse.
+func TestEvaluateEqualsALiteralBootstrap(t *testing.T) {
+	c := newCohort(rand.New(rand.NewPCG(5, 6)), 30)
+	o := Options{Rounds: 200, Seed: 9}
+	row, err := Evaluate("test", c.truth, c.groups, split("ab"), c.scores, o)
+	if err != nil {
+		t.Fatalf("Evaluate = %v, want nil", err)
+	}
+	_, names := index(c.groups)
+	samples := map[string][]float64{}
+	r := rand.New(rand.NewPCG(uint64(o.Seed), 0))
+	for range o.Rounds {
+		var sample cohort
+		for range names {
+			drawn := names[r.IntN(len(names))]
+			for i, g := range c.groups {
+				if g == drawn {
+					sample.truth, sample.scores = append(sample.truth, c.truth[i]), append(sample.scores, c.scores[i])
+				}
+			}
+		}
+		for name, v := range sample.measure(t) {
+			samples[name] = append(samples[name], v)
+		}
+	}
+	whole := c.measure(t)
+	for name, got := range map[string]Estimate{
+		"accuracy": row.Accuracy, "balanced accuracy": row.BalancedAccuracy, "macro AUC": *row.AUC, "AUC of a": *row.Classes[0].AUC,
+	} {
+		slices.Sort(samples[name])
+		want := Estimate{whole[name], quantile(samples[name], 0.025), quantile(samples[name], 0.975)}
+		if !near(got.Value, want.Value) || !near(got.Low, want.Low) || !near(got.High, want.High) || got.Low >= got.High {
+			t.Errorf("%s = %+v, want %+v", name, got, want)
+		}
+	}
+}
+
+// measure returns the metrics of the cohort by the exported functions.
+func (c cohort) measure(t *testing.T) map[string]float64 {
+	t.Helper()
+	predicted, scoreOfA, isA := make([]string, len(c.truth)), make([]float64, len(c.truth)), make([]bool, len(c.truth))
+	for i, s := range c.scores {
+		predicted[i] = "a"
+		if s[1] > s[0] {
+			predicted[i] = "b"
+		}
+		scoreOfA[i], isA[i] = s[0], c.truth[i] == "a"
+	}
+	m, err := Confuse(c.truth, predicted, split("ab"))
+	if err != nil {
+		t.Fatalf("Confuse = %v, want nil", err)
+	}
+	macro, err := MacroAUC(c.scores, c.truth, split("ab"))
+	if err != nil {
+		t.Fatalf("MacroAUC = %v, want nil", err)
+	}
+	auc, err := AUC(scoreOfA, isA)
+	if err != nil {
+		t.Fatalf("AUC = %v, want nil", err)
+	}
+	return map[string]float64{"accuracy": m.Accuracy(), "balanced accuracy": m.BalancedAccuracy(), "macro AUC": macro, "AUC of a": auc}
+}
+
+func BenchmarkEvaluate(b *testing.B) {
+	c := newCohort(rand.New(rand.NewPCG(5, 6)), 1300) // about 5,850 images
+	b.Logf("%d images", len(c.groups))
+	for b.Loop() {
+		if _, err := Evaluate("test", c.truth, c.groups, split("ab"), c.scores, Options{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

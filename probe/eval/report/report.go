@@ -15,6 +15,9 @@ type Report struct {
 	MultiLabel bool     `json:"multi_label"`
 	Classes    []string `json:"classes"`
 	Data       Data     `json:"data"`
+	// Classifiers describes methods of Results; one that is not described is
+	// named alone.
+	Classifiers []Classifier `json:"classifiers,omitempty"`
 	// Results by network and method, in the order in which they are shown.
 	Results     []eval.Result `json:"results"`
 	Differences []Difference  `json:"differences,omitempty"`
@@ -40,6 +43,8 @@ type Data struct {
 	// Uncertain is how many labels were uncertain or not given and were dealt with
 	// by the task's policy.
 	Uncertain int `json:"uncertain,omitempty"`
+	// Policy is that policy in words, such as "left out"; empty if none applied.
+	Policy string `json:"uncertain_policy,omitempty"`
 	// Split says how images were divided: Folds folds, or by the values of a
 	// metadata column or of a file that named them.
 	Split string `json:"split"`
@@ -68,6 +73,27 @@ type Network struct {
 	TrainingData  string `json:"training_data,omitempty"`
 	Licence       string `json:"licence,omitempty"`
 	Index         string `json:"index,omitempty"` // engine
+}
+
+// The kinds of Classifier.
+const (
+	Neighbours = "neighbours" // votes of the nearest
+	ClassMeans = "class means"
+	Ridge      = "ridge"
+	Softmax    = "softmax"
+	Logistic   = "logistic" // one for each class, independent of the others
+	ZeroShot   = "zero-shot"
+)
+
+// Classifier says what a method is and how it was set.
+type Classifier struct {
+	Method string `json:"method"` // as in Results
+	Kind   string `json:"kind"`   // empty: none of the above
+	// Settings are in words, such as "k = 20, softmax weights at temperature 0.07".
+	Settings string `json:"settings,omitempty"`
+	// Chosen says, as a clause, how what was set was chosen, such as "the penalty
+	// was chosen by leave-one-patient-out error over twelve decades".
+	Chosen string `json:"chosen,omitempty"`
 }
 
 // ClassCount is how often a class was given.
