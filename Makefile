@@ -16,7 +16,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 # found without being named.
 with-library = NEARCASE_ONNXRUNTIME="$${NEARCASE_ONNXRUNTIME:-$$(test -e $(LIBRARY) && echo $(LIBRARY))}"
 
-.PHONY: run setup build test test-short race fuzz fuzz-short check format vet staticcheck imports tidy cross bench bench-accuracy bench-embed bench-index bench-resize clean
+.PHONY: run setup build test test-short race fuzz fuzz-short check format vet staticcheck imports tidy cross bench bench-accuracy bench-embed bench-index bench-resize bench-softmax clean
 
 run: build
 	$(BIN)/nearcase demo $(ARGS)
@@ -95,6 +95,12 @@ bench-resize:
 # minutes on two cores).
 bench-embed: setup
 	$(with-library) $(GO) test -run '^$$' -bench 'Ingest|Clients|Studies' -benchtime 1x ./api ./api/client ./cmd/nearcase
+
+# bench-softmax fits softmax probes to the radiographs and blood cells beside
+# scikit-learn, by turns on one core (needs Debian's python3-sklearn and
+# libopenblas0-pthread; about half an hour, nearly all of it scikit-learn's).
+bench-softmax: build
+	.ci/bench-softmax
 
 # bench-index compares the index engines with hnswlib, FAISS and usearch and
 # writes docs/benchmarks/index.md: make bench-index N=100000 D=512 (over an hour

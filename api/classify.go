@@ -1,9 +1,7 @@
 package api
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -12,7 +10,7 @@ import (
 )
 
 // Classification answers which classes an image has, for each task: the votes
-// of its neighbours and the scores of the probe side by side. Neither is a
+// of its neighbours and what the probes say side by side. None of it is a
 // diagnosis.
 type Classification struct {
 	Provenance
@@ -20,6 +18,8 @@ type Classification struct {
 	// Watermark is the last label that the answer knows.
 	Watermark store.Key    `json:"label_watermark"`
 	Tasks     []TaskAnswer `json:"tasks"`
+	// Novelty says how unusual the image is among all that is stored.
+	Novelty Novelty `json:"novelty"`
 }
 
 // TaskAnswer is the answer for one task.
@@ -29,18 +29,39 @@ type TaskAnswer struct {
 	// Neighbours are the labelled cases that voted, nearest first.
 	Neighbours []Voter `json:"neighbours"`
 	// Votes are the classes' shares of the neighbours' weight, best first.
-	Votes []probe.Vote `json:"votes"`
+	Votes  []probe.Vote `json:"votes"`
+	Voting Voting       `json:"voting"`
 	// Vote is what the votes predict: the best class, or for a multi-label
 	// task those with at least half the weight.
 	Vote []string `json:"vote"`
-	// Probe is the linear probe's answer, or why there is none.
-	Probe Probe `json:"probe"`
+	// Probe is the ridge probe's answer, which knows every label, and Softmax that
+	// of the softmax probe; each has a problem where it has none.
+	Probe   Probe `json:"probe"`
+	Softmax Probe `json:"softmax"`
 	// ZeroShot is what the model's text tower says; nil for a model without one.
 	ZeroShot *ZeroShot `json:"zero_shot,omitempty"`
-	// Agree tells whether votes and probe predict the same. It is absent when
-	// one of them predicts nothing.
-	Agree  *bool  `json:"agree,omitempty"`
-	Counts Counts `json:"counts"`
+	// Default is the probe whose prediction stands: ridge or softmax.
+	Default    string   `json:"default"`
+	Prediction []string `json:"prediction"`
+	// Probabilities of the default probe, most probable first, corrected for the
+	// shares of classes that the task's settings expect; empty where there are
+	// none: Reasons say why.
+	Probabilities []Probability `json:"probabilities"`
+	// Set is its prediction set and Coverage how often such sets hold the truth;
+	// nil where there is none.
+	Set      *Set    `json:"set,omitempty"`
+	Coverage float64 `json:"coverage,omitempty"`
+	// Calls are its three states by class; empty where there are none.
+	Calls []Call `json:"calls"`
+	// Agree tells whether the votes and the default probe predict the same. It is
+	// absent when one of them predicts nothing.
+	Agree        *bool         `json:"agree,omitempty"`
+	Disagreement *Disagreement `json:"disagreement,omitempty"`
+	// Refused says why nothing is predicted, and Reasons why parts of the answer
+	// are missing.
+	Refused string   `json:"refused,omitempty"`
+	Reasons []string `json:"reasons,omitempty"`
+	Counts  Counts   `json:"counts"`
 }
 
 // Voter is a neighbour with its share of all weight.
@@ -56,34 +77,23 @@ type Voter struct {
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
-// Probe is what the linear probe says of one image.
-type Probe struct {
-	// Version is the log entry that changed the probe last.
-	Version store.Key `json:"version"`
-	// Scores estimate membership of each class, best first: about 1 for
-	// members and 0 for others. They are not probabilities.
-	Scores     []probe.Score `json:"scores"`
-	Prediction []string      `json:"prediction"`
-	Lambda     float64       `json:"lambda,omitempty"`
-	// Problem says why there are no scores.
-	Problem string `json:"problem,omitempty"`
-}
-
 // Counts says what an answer rests on.
 type Counts struct {
-	// Neighbours that voted, and the patients they are of; each neighbour of
-	// unknown patient counts as one.
+	// Neighbours that voted, and the patients they are of; neighbours of unknown
+	// patient count by their study, and those of unknown study each as one.
 	Neighbours int `json:"neighbours"`
 	Patients   int `json:"patients"`
-	// Examples that the probe was fitted to, and those left out of it as the
+	// Examples that the ridge probe was fitted to, and those left out of it as the
 	// query's own patient's.
 	Examples int `json:"examples"`
 	LeftOut  int `json:"left_out"`
 }
 
 // Classify answers for the tasks named in the query, or for all that have
-// labels. Labels acknowledged before the call are known to the answer; those
-// of the query's own patient take no part in it.
+// labels. Labels acknowledged before the call are known to the votes and to the
+// ridge probe; those of the query's own patient take no part in anything: they
+// are left out of both, and what was chosen and calibrated for the answer knows
+// nothing of the fold that the patient is in.
 func (s *Service) Classify(ctx context.Context, collection string, q Query) (Classification, error) {
 	if q.Labelled != "" || len(q.Classes) > 0 {
 		return Classification{}, fmt.Errorf("%w: labelled and classes are for similar; tasks says what to classify for", ErrQuery)
@@ -95,130 +105,132 @@ func (s *Service) Classify(ctx context.Context, collection string, q Query) (Cla
 	if err != nil {
 		return Classification{}, err
 	}
+	if err := s.ensureVersions(ctx, u.collection, q.Tasks); err != nil {
+		return Classification{}, err
+	}
 	var answer Classification
-	if err := s.askProbes(ctx, &u, q, &answer); err != nil {
+	tasks, reference, err := s.askProbes(ctx, &u, q, &answer)
+	if err != nil {
 		return Classification{}, err
 	}
 	answer.Query = u.subject
-	for i := range answer.Tasks {
-		a := &answer.Tasks[i]
+	for i := range tasks {
+		a := &tasks[i]
 		if err := s.askNeighbours(ctx, u, q, a); err != nil {
 			return Classification{}, err
 		}
-		if err := s.askTexts(ctx, u, q, a); err != nil {
+		if err := s.askTexts(ctx, u, q, &a.TaskAnswer); err != nil {
 			return Classification{}, err
 		}
+		answer.Tasks = append(answer.Tasks, a.TaskAnswer)
+	}
+	if answer.Novelty, err = s.askNovelty(ctx, u, q, reference); err != nil {
+		return Classification{}, err
 	}
 	answer.Provenance, err = s.provenance(ctx, u.collection)
 	return answer, err
 }
 
 // askProbes fills the probes' part of every task's answer, all at one position
-// of the log. What belongs to the query is looked up once the probes have
+// of the log. What belongs to the query is looked up again once the probes have
 // caught up, so that nothing of it is learnt in between.
-func (s *Service) askProbes(ctx context.Context, u *question, q Query, answer *Classification) error {
-	t, err := s.training(ctx, u.collection)
-	if err != nil {
-		return err
+func (s *Service) askProbes(ctx context.Context, u *question, q Query, answer *Classification) ([]answering, *reference, error) {
+	for _, name := range q.Tasks {
+		if _, err := u.collection.Task(name); err != nil {
+			return nil, nil, err
+		}
 	}
-	defer t.mu.Unlock()
+	t, err := s.training(ctx, u.collection, q.Tasks...)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer t.mu.RUnlock()
+	before := u.excluded
 	if err := s.own(ctx, u); err != nil {
-		return err
+		return nil, nil, err
+	}
+	own := union(before, u.excluded)
+	folds, err := s.folds(ctx, u.collection.Name, u.excluded)
+	if err != nil {
+		return nil, nil, err
 	}
 	answer.Watermark = t.labelAt
+	var tasks []answering
 	names := q.Tasks
 	if len(names) == 0 {
 		names = t.labelled(u.collection.Tasks)
 	}
 	if len(names) == 0 {
-		return fmt.Errorf("classify in %s: %w: nothing is labelled yet", u.collection.Name, ErrNotEnough)
+		return nil, nil, fmt.Errorf("classify in %s: %w: nothing is labelled yet", u.collection.Name, ErrNotEnough)
 	}
 	for _, name := range names {
-		task, err := u.collection.Task(name)
-		if err != nil {
-			return err
+		p := t.tasks[name]
+		if p == nil { // dropped and made anew meanwhile
+			return nil, nil, fmt.Errorf("task %q: %w", name, store.ErrTask)
 		}
-		a := TaskAnswer{Task: name, Multi: task.Multi}
-		if err := a.ask(t, *u); err != nil {
-			return fmt.Errorf("probe of task %s: %w", name, err)
+		a := answering{TaskAnswer: TaskAnswer{Task: name, Multi: p.task.Multi}}
+		if err := a.ask(p, probeQuery{vector: u.vector, lessons: t.lessonsOf(name, own), folds: folds, own: own}); err != nil {
+			return nil, nil, fmt.Errorf("probes of task %s: %w", name, err)
 		}
-		answer.Tasks = append(answer.Tasks, a)
+		a.Voting = s.votingOf(q, p.task.Settings, a.variant)
+		tasks = append(tasks, a)
 	}
-	return nil
+	return tasks, t.novelty, nil
 }
 
-// askNeighbours adds the votes to a task's answer.
-func (s *Service) askNeighbours(ctx context.Context, u question, q Query, a *TaskAnswer) error {
+// union returns the IDs that are in either list, once each.
+func union(a, b []string) []string {
+	return slices.Compact(slices.Sorted(slices.Values(slices.Concat(a, b))))
+}
+
+// lessonsOf are those that a task was taught of instances.
+func (t *training) lessonsOf(task string, ids []string) []lesson {
+	var lessons []lesson
+	for _, id := range ids {
+		if x := t.examples[id]; x != nil {
+			if l, ok := x.taught[task]; ok {
+				lessons = append(lessons, l)
+			}
+		}
+	}
+	return lessons
+}
+
+// labelled returns the names of tasks that have labels.
+func (t *training) labelled(tasks []store.Task) []string {
+	var names []string
+	for _, task := range tasks {
+		if p := t.tasks[task.Name]; p != nil && p.ridge.Examples() > 0 {
+			names = append(names, task.Name)
+		}
+	}
+	return names
+}
+
+// askNeighbours adds the votes to a task's answer, and compares them with the
+// default probe.
+func (s *Service) askNeighbours(ctx context.Context, u question, q Query, a *answering) error {
 	task, err := u.collection.Task(a.Task)
 	if err != nil {
 		return err
 	}
 	q.Labelled = a.Task
-	cases, err := s.neighbours(ctx, u, q)
+	if q.level().Of != store.Instances {
+		a.centre = nil
+	}
+	a.Voting.Centred = a.centre != nil
+	voters, err := s.voters(ctx, u, q, a.Voting.K, a.centre)
 	if err != nil {
 		return err
 	}
-	a.vote(cases, task, s.Weighting)
-	if len(cases) > 0 && a.Probe.Problem == "" {
-		same := slices.Equal(a.Vote, a.Probe.Prediction)
-		a.Agree = &same
+	if err := a.vote(voters, task); err != nil {
+		return fmt.Errorf("votes of task %s: %w", a.Task, err)
 	}
-	return nil
-}
-
-// vote lets the neighbours vote.
-func (a *TaskAnswer) vote(cases []store.Case, task store.Task, w probe.Weighting) {
-	neighbours, scores := make([]probe.Neighbour, len(cases)), make([]float64, len(cases))
-	for i, c := range cases {
-		scores[i] = float64(c.Score)
-		neighbours[i] = probe.Neighbour{Score: scores[i], Classes: c.Labels[task.Name].Classes}
-	}
-	a.Votes = probe.Votes(neighbours, task.Classes, w)
-	a.Neighbours = make([]Voter, len(cases))
-	patients := map[string]bool{}
-	for i, weight := range w.Weights(scores) {
-		c := cases[i]
-		patients[cmp.Or(c.Instance.Patient, "\x00"+c.Instance.ID)] = true
-		a.Neighbours[i] = Voter{ID: c.Instance.ID, Score: c.Score, Weight: weight,
-			Label: append([]string{}, neighbours[i].Classes...), Patient: c.Instance.Patient, Name: c.Instance.Name,
-			Frame: c.Instance.Frame, Metadata: c.Instance.Metadata}
-	}
-	a.Counts.Neighbours, a.Counts.Patients = len(cases), len(patients)
-	a.Vote = predicted(a.Votes, task.Multi && len(cases) > 0, func(v probe.Vote) (string, float64) { return v.Class, v.Share })
-	if len(cases) == 0 {
-		a.Vote = []string{}
-	}
-}
-
-// ask lets the probe predict, without the query's own patient.
-func (a *TaskAnswer) ask(t *training, u question) error {
-	p := t.task(a.Task)
-	linear, leftOut, err := t.without(p, a.Task, u.excluded)
-	a.Probe = Probe{Version: p.version, Scores: []probe.Score{}, Prediction: []string{}}
-	a.Counts.Examples, a.Counts.LeftOut = p.ridge.Examples()-leftOut, leftOut
-	if errors.Is(err, probe.ErrNotEnough) {
-		a.Probe.Problem = err.Error()
+	if a.Refused != "" || len(voters) == 0 || a.defaultProbe().Problem != "" {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	a.Probe.Lambda = linear.Lambda
-	a.Probe.Scores, err = linear.Predict(u.vector)
-	a.Probe.Prediction = predicted(a.Probe.Scores, a.Multi, func(s probe.Score) (string, float64) { return s.Class, s.Score })
+	same := slices.Equal(a.Vote, a.Prediction)
+	a.Agree = &same
+	a.Disagreement, err = disagree(a.Votes, a.defaultProbe().uncorrected(), a.Multi)
 	return err
-}
-
-// predicted returns the best class, or for a multi-label task all that reach
-// one half, sorted. The scores are best first.
-func predicted[T any](scores []T, multi bool, of func(T) (string, float64)) []string {
-	classes := []string{}
-	for i, s := range scores {
-		class, score := of(s)
-		if (multi && score >= 0.5) || (!multi && i == 0) {
-			classes = append(classes, class)
-		}
-	}
-	slices.Sort(classes)
-	return classes
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -39,7 +40,7 @@ func (s *Service) Create(ctx context.Context, n NewCollection) (Collection, erro
 			n.Name, store.ErrFingerprint, n.Model, m.Fingerprint(), n.Fingerprint)
 	}
 	tasks, err := store.Merge(nil, n.Tasks)
-	if err != nil {
+	if err := errors.Join(err, checkTasks(nil, n.Tasks)); err != nil {
 		return Collection{}, err
 	}
 	err = s.Catalog.Create(ctx, store.Collection{
@@ -79,8 +80,16 @@ func (s *Service) Collections(ctx context.Context) ([]Collection, error) {
 	return collections, nil
 }
 
-// Declare adds tasks or classes to a collection.
+// Declare adds tasks or classes to a collection. Tasks that are new bring their
+// settings; those there are keep theirs, and others for them are store.ErrInvalid.
 func (s *Service) Declare(ctx context.Context, collection string, tasks []store.Task) (Collection, error) {
+	have, err := s.Catalog.Collection(ctx, collection)
+	if err != nil {
+		return Collection{}, err
+	}
+	if err := checkTasks(have.Tasks, tasks); err != nil {
+		return Collection{}, err
+	}
 	if err := s.Catalog.Declare(ctx, collection, tasks); err != nil {
 		return Collection{}, err
 	}
@@ -105,11 +114,13 @@ func (s *Service) Ready(ctx context.Context) error { return s.Catalog.Ready(ctx)
 // ListModels describes the models that can be used.
 func (s *Service) ListModels(context.Context) ([]ModelInfo, error) { return s.Models() }
 
-// Instance is a stored image with its labels.
+// Instance is a stored image with its labels by task, and with the details of
+// those of which there is more to say.
 type Instance struct {
 	store.Instance
-	Key    store.Key              `json:"key"`
-	Labels map[string]store.Label `json:"labels"`
+	Key     store.Key               `json:"key"`
+	Labels  map[string]store.Label  `json:"labels"`
+	Details map[string]LabelDetails `json:"label_details,omitempty"`
 }
 
 // Page is a part of a list. Next, if not 0, is where the next part begins.
@@ -131,7 +142,7 @@ func (s *Service) List(ctx context.Context, collection string, after store.Key, 
 	}
 	p := Page{Instances: make([]Instance, len(cases))}
 	for i, c := range cases {
-		p.Instances[i] = Instance{c.Instance, c.Key, c.Labels}
+		p.Instances[i] = Instance{c.Instance, c.Key, c.Labels, details(c.Labels)}
 	}
 	if len(cases) == limit {
 		p.Next = cases[limit-1].Key
@@ -139,10 +150,14 @@ func (s *Service) List(ctx context.Context, collection string, after store.Key, 
 	return p, nil
 }
 
-// Instance returns one instance.
+// Instance returns one instance, with what every reader says of it.
 func (s *Service) Instance(ctx context.Context, collection, id string) (Instance, error) {
 	c, err := s.Catalog.Instance(ctx, collection, id)
-	return Instance{c.Instance, c.Key, c.Labels}, err
+	if err != nil {
+		return Instance{}, err
+	}
+	more, err := s.detailed(ctx, collection, c)
+	return Instance{c.Instance, c.Key, c.Labels, more}, err
 }
 
 // Original opens the bytes of an instance as they were received.
@@ -159,34 +174,4 @@ func (s *Service) Delete(ctx context.Context, collection, id string) error {
 // if the new one finds less than it must: store.ErrRecall.
 func (s *Service) Reindex(ctx context.Context, collection string, to store.Reindexing, progress func(done, total int)) (store.Reindexed, error) {
 	return s.Catalog.Reindex(ctx, collection, to, progress)
-}
-
-// LabelRequest is one label to store. Classes nil with Remove unset is a
-// multi-label instance in which nothing is present.
-type LabelRequest struct {
-	Instance string   `json:"instance"`
-	Task     string   `json:"task"`
-	Classes  []string `json:"classes"`
-	Remove   bool     `json:"remove,omitempty"`
-	Source   string   `json:"source,omitempty"`
-}
-
-// Labelled acknowledges labels: they are durable, and answers from now on know
-// them. Watermark is the collection's last label.
-type Labelled struct {
-	Labels    int       `json:"labels"`
-	Watermark store.Key `json:"label_watermark"`
-}
-
-// Label stores labels, all or none.
-func (s *Service) Label(ctx context.Context, collection string, requests []LabelRequest) (Labelled, error) {
-	labels := make([]store.Label, len(requests))
-	for i, r := range requests {
-		labels[i] = store.Label{Instance: r.Instance, Task: r.Task, Classes: r.Classes, Removed: r.Remove, Source: r.Source}
-	}
-	if _, err := s.Catalog.Label(ctx, collection, labels); err != nil {
-		return Labelled{}, err
-	}
-	status, err := s.Catalog.Status(ctx, collection)
-	return Labelled{len(labels), status.LabelHead}, err
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -35,7 +36,9 @@ func (f *filler) add(ctx context.Context, i int) error {
 	if err != nil {
 		return err
 	}
-	p.complete(records, f.b.images[i].Labels)
+	if err := p.complete(records, f.b.images[i]); err != nil {
+		return err
+	}
 	known, err := p.s.known(ctx, p.c.Name, o.digest)
 	if err != nil {
 		return err
@@ -105,15 +108,24 @@ func (f *filler) embedOne(ctx context.Context, w frame, tensor []float32) {
 }
 
 // complete gives every frame the labels of its image and what was asked for.
-func (p *ingestion) complete(records []store.Record, labels map[string][]string) {
-	var all []store.Label
-	for task, classes := range labels {
+func (p *ingestion) complete(records []store.Record, im Image) error {
+	all := make([]store.Label, 0, len(im.Labels)+len(im.Said))
+	for task, classes := range im.Labels {
 		all = append(all, store.Label{Task: task, Classes: classes, Source: p.options.Source})
+	}
+	for task, r := range im.Said {
+		r.Task, r.Source = task, cmp.Or(r.Source, p.options.Source)
+		l, err := r.check(p.c)
+		if err != nil {
+			return err
+		}
+		all = append(all, l)
 	}
 	slices.SortFunc(all, func(a, b store.Label) int { return strings.Compare(a.Task, b.Task) })
 	for n := range records {
 		records[n].Labels, records[n].Replace = slices.Clone(all), p.options.Replace
 	}
+	return nil
 }
 
 // embeddedBefore is a stored instance with its vector.

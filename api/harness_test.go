@@ -104,7 +104,7 @@ func newService(t testing.TB, withResNet bool) (*api.Service, *local.Catalog) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := api.New(api.Options{Catalog: catalog, OpenModel: func(name string) (*embed.Model, error) {
+	s := api.New(api.Options{Catalog: catalog, Refit: api.Refit{When: api.Never}, OpenModel: func(name string) (*embed.Model, error) {
 		switch {
 		case name == "means":
 			return embed.NewModel(small, fmt.Sprintf("%064x", 4), means{})

@@ -22,6 +22,9 @@ type Image struct {
 	Name string
 	// Labels are classes by task.
 	Labels map[string][]string
+	// Said are labels by task of which there is more to say, in place of Labels.
+	// Their instance and task need not be set.
+	Said map[string]LabelRequest
 	// Read returns the bytes. It is called once, from any goroutine.
 	Read func() ([]byte, error)
 }

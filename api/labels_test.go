@@ -119,9 +119,9 @@ func label(t *testing.T, rt *rapid.T, s *api.Service, r api.LabelRequest) {
 
 func checkAgainstBatch(rt *rapid.T, got api.Probe, query []float32, vectors map[string][]float32, labels map[string]string) {
 	rt.Helper()
-	batch := probe.NewRidge(4)
+	batch := probe.NewRidge(4, probe.Unbalanced)
 	for _, id := range slices.Sorted(maps.Keys(labels)) {
-		must(rt, batch.Add(vectors[id], []string{labels[id]}))
+		must(rt, batch.Add(vectors[id], probe.Target{Classes: []string{labels[id]}}))
 	}
 	linear, err := batch.Fit(0)
 	if errors.Is(err, probe.ErrNotEnough) {

@@ -110,6 +110,8 @@ type Case struct {
 	Series  string              `json:"series,omitempty"`
 	Name    string              `json:"name,omitempty"`
 	Labels  map[string][]string `json:"labels"`
+	// Details of those labels of which there is more to say than their classes.
+	Details map[string]LabelDetails `json:"label_details,omitempty"`
 	// Frame of a file with several, from 1.
 	Frame    int               `json:"frame,omitempty"`
 	Metadata map[string]string `json:"metadata,omitempty"`
@@ -157,7 +159,7 @@ func present(c store.Case) Case {
 	}
 	i := c.Instance
 	return Case{ID: i.ID, Score: c.Score, Patient: i.Patient, Study: i.Study, Series: i.Series, Name: i.Name, Labels: labels,
-		Frame: i.Frame, Metadata: i.Metadata, Instances: c.Members}
+		Details: details(c.Labels), Frame: i.Frame, Metadata: i.Metadata, Instances: c.Members}
 }
 
 func (s *Service) provenance(ctx context.Context, c store.Collection) (Provenance, error) {

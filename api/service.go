@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
 	"sync"
 
@@ -49,6 +50,12 @@ type Options struct {
 	Neighbours int
 	// Weighting of votes; the zero value is DINOv2's.
 	Weighting probe.Weighting
+	// SeveralPerPatient lets all images of a patient vote, not the nearest alone.
+	SeveralPerPatient bool
+	// Refit says when probes are refitted.
+	Refit Refit
+	// Logger is told what goes wrong in the background; nil means nobody is.
+	Logger *slog.Logger
 	// Index of new collections that do not say; the zero value leaves it to the
 	// program.
 	Index store.Index
@@ -60,6 +67,8 @@ type Service struct {
 	slots chan struct{} // one for each embedding that may run
 	// background are turns of batchers that no caller waits in.
 	background sync.WaitGroup
+	jobs       *jobs
+	refits     *refits
 
 	mu        sync.Mutex
 	models    map[string]*model
@@ -96,19 +105,26 @@ func New(o Options) *Service {
 	if o.Neighbours <= 0 {
 		o.Neighbours = 20
 	}
-	o.Privacy = o.Privacy.withDefaults()
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	o.Privacy, o.Refit = o.Privacy.withDefaults(), o.Refit.withDefaults()
 	return &Service{
 		Options:   o,
 		slots:     make(chan struct{}, o.Workers),
+		jobs:      newJobs(),
+		refits:    newRefits(),
 		models:    map[string]*model{},
 		trainings: map[string]*training{},
 	}
 }
 
-// Warm opens the models of all collections, so that nobody waits for that later.
+// Warm opens the models of all collections, so that nobody waits for that later,
+// and begins to keep their probes current.
 // The error tells of all that cannot be opened.
 func (s *Service) Warm(ctx context.Context) error {
 	collections, err := s.Catalog.Collections(ctx)
+	s.refitting()
 	for _, c := range collections {
 		if ctx.Err() != nil {
 			break
@@ -119,12 +135,15 @@ func (s *Service) Warm(ctx context.Context) error {
 	return err
 }
 
-// Close releases the models. No other call may be running.
+// Close cancels what is in the background, waits for it, saves the probes, and
+// releases the models. No other call may be running.
 func (s *Service) Close() error {
+	s.jobs.close()
+	s.refits.close()
 	s.background.Wait()
+	err := s.saveTrainings()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var err error
 	for _, m := range s.models {
 		if m.m != nil {
 			err = errors.Join(err, m.m.Close())

@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
+	"reflect"
 	"sync"
 	"time"
 
@@ -15,73 +14,109 @@ import (
 
 // training is what the probes of one collection have learnt from its log. It
 // is derived: made from the log, and caught up with it before every answer.
+// Readers hold mu shared; what changes it holds it alone.
 type training struct {
 	created time.Time // of the collection, whose name may be used again
 
-	mu        sync.Mutex
-	at        store.Key // position in the log
-	labelAt   store.Key // of the last label up to there
-	dimension int
-	examples  map[string]*example // by instance ID
-	tasks     map[string]*taskProbe
-	// gathering tells that entries go into examples alone, and the probes
-	// learn all of them together afterwards, which is much faster.
-	gathering bool
+	mu       sync.RWMutex
+	at       store.Key // position in the log
+	labelAt  store.Key // of the last label up to there
+	examples map[string]*example
+	tasks    map[string]*taskProbe
+	declared []store.Task // as the probes have learnt them
+	novelty  *reference
+	saved    *savedRidges // statistics that may be used once the log is read so far
+	kept     store.Key    // position that the statistics were saved at
 }
 
-// example is an instance, labelled or not yet.
+// example is an instance that is or was labelled.
 type example struct {
-	vector []float32 // nil until the instance is known
-	labels map[string][]string
+	patient string    // whom it counts for: see patientName
+	vector  []float32 // nil until it is needed, and of one that is gone
+	labels  []store.Label
+	taught  map[string]lesson // by task
 }
 
-// taskProbe is the ridge probe of one task.
-type taskProbe struct {
-	ridge *probe.Ridge
-	// version is the log entry that changed the probe last.
-	version store.Key
-	// fitted is the probe at fittedAt, or why there is none.
-	fitted   *probe.Linear
-	err      error
-	fittedAt store.Key
+// lesson is exactly what a task's probe was taught of an example, so that it can
+// be taken back whatever has become of the instance.
+type lesson struct {
+	patient string
+	vector  []float32
+	target  probe.Target
 }
 
-// training returns a collection's training set, caught up with its log, and
-// locked: the caller unlocks it.
-func (s *Service) training(ctx context.Context, c store.Collection) (*training, error) {
-	s.mu.Lock()
-	t, ok := s.trainings[c.Name]
-	if !ok || !t.created.Equal(c.Created) {
-		t = &training{created: c.Created, dimension: c.Dimension, examples: map[string]*example{}, tasks: map[string]*taskProbe{}}
-		s.trainings[c.Name] = t
+// training returns a collection's training set, caught up with its log and ready
+// to answer for the tasks named, or for all if none is. It is locked for reading:
+// the caller calls mu.RUnlock.
+func (s *Service) training(ctx context.Context, c store.Collection, tasks ...string) (*training, error) {
+	t := s.trainingOf(c)
+	status, err := s.Catalog.Status(ctx, c.Name)
+	if err != nil {
+		return nil, err
 	}
-	s.mu.Unlock()
+	t.mu.RLock()
+	if t.ready(status.Head, c, tasks) {
+		return t, nil
+	}
+	t.mu.RUnlock()
 	t.mu.Lock()
-	if err := t.catchUp(ctx, s.Catalog, c.Name); err != nil {
-		t.mu.Unlock()
+	err = t.catchUp(ctx, s, c)
+	if err == nil {
+		err = t.prepare(ctx, s, c, tasks)
+	}
+	t.mu.Unlock()
+	if err != nil {
 		return nil, fmt.Errorf("catch up probes of %s: %w", c.Name, err)
 	}
+	t.mu.RLock()
 	return t, nil
 }
 
-func (t *training) catchUp(ctx context.Context, catalog store.Catalog, collection string) error {
-	status, err := catalog.Status(ctx, collection)
-	if err != nil || status.Head == t.at {
-		return err
+// trainingOf returns the training set of a collection as it is.
+func (s *Service) trainingOf(c store.Collection) *training {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t, ok := s.trainings[c.Name]
+	if !ok || !t.created.Equal(c.Created) {
+		t = &training{created: c.Created, examples: map[string]*example{}, tasks: map[string]*taskProbe{}}
+		s.trainings[c.Name] = t
 	}
-	t.gathering = t.at == 0
-	for e, err := range catalog.Log(ctx, collection, t.at) {
-		if err == nil {
-			err = t.apply(e)
-		}
-		if err != nil {
-			t.forget()
-			return fmt.Errorf("log entry %d: %w", e.Key, err)
-		}
-		t.at = e.Key
+	return t
+}
+
+// ready reports whether nothing is left to do before an answer.
+func (t *training) ready(head store.Key, c store.Collection, tasks []string) bool {
+	if t.at < head || !reflect.DeepEqual(t.declared, c.Tasks) {
+		return false
 	}
-	if t.gathering {
-		err = t.learn()
+	for _, task := range c.Tasks {
+		if p := t.tasks[task.Name]; p == nil || among(tasks, task.Name) && !p.prepared() {
+			return false
+		}
+	}
+	return true
+}
+
+// among reports whether a name is one of names; all are among none.
+func among(names []string, name string) bool {
+	for _, n := range names {
+		if n == name {
+			return true
+		}
+	}
+	return len(names) == 0
+}
+
+// catchUp learns what the log has beyond t.at, and what tasks there are by now.
+// The caller holds the lock. What fails leaves nothing half learnt: it is begun
+// anew.
+func (t *training) catchUp(ctx context.Context, s *Service, c store.Collection) error {
+	err := t.declare(ctx, s, c)
+	if err == nil {
+		err = t.read(ctx, s, c)
+	}
+	if err == nil {
+		err = t.settle(ctx, s.Catalog, c)
 	}
 	if err != nil {
 		t.forget()
@@ -89,176 +124,187 @@ func (t *training) catchUp(ctx context.Context, catalog store.Catalog, collectio
 	return err
 }
 
-// learn adds all examples to their probes.
-func (t *training) learn() error {
-	for name, p := range t.tasks {
-		var xs [][]float32
-		var classes [][]string
-		for _, id := range slices.Sorted(maps.Keys(t.examples)) {
-			if labels, ok := t.examples[id].labels[name]; ok && t.examples[id].vector != nil {
-				xs, classes = append(xs, t.examples[id].vector), append(classes, labels)
+// declare takes over tasks and their settings. What these teach otherwise is
+// found when the examples are settled.
+func (t *training) declare(ctx context.Context, s *Service, c store.Collection) error {
+	if t.declared != nil && reflect.DeepEqual(t.declared, c.Tasks) {
+		return nil
+	}
+	for _, task := range c.Tasks {
+		p := t.tasks[task.Name]
+		if p == nil {
+			p = newTaskProbe(task, c.Dimension)
+			names, err := s.versionsOf(ctx, c.Name, task.Name)
+			if err != nil {
+				return err
+			}
+			p.versions = names
+			t.tasks[task.Name] = p
+			for id := range t.examples { // whose labels may be older than c
+				p.dirty[id] = true
+			}
+			continue
+		}
+		if balanceOf(p.task) != balanceOf(task) {
+			p.relearn(task, c.Dimension)
+		}
+		if !reflect.DeepEqual(p.task, task) {
+			p.task, p.tried = task, false
+			for id := range t.examples {
+				p.dirty[id] = true
 			}
 		}
-		if err := p.ridge.AddAll(xs, classes); err != nil {
-			return fmt.Errorf("task %s: %w", name, err)
+	}
+	t.declared = c.Tasks
+	return nil
+}
+
+// read applies the log's entries. On the way it passes the position at which
+// statistics were saved.
+func (t *training) read(ctx context.Context, s *Service, c store.Collection) error {
+	if t.at == 0 {
+		t.saved = s.loadRidges(ctx, c.Name)
+		for _, p := range t.tasks {
+			p.gathering = true
 		}
+	}
+	for e, err := range s.Catalog.Log(ctx, c.Name, t.at) {
+		if err == nil && t.saved != nil && e.Key > t.saved.At {
+			err = t.resume(ctx, s.Catalog, c)
+		}
+		if err != nil {
+			return fmt.Errorf("log entry %d: %w", e.Key, err)
+		}
+		t.apply(e)
+		t.at = e.Key
+	}
+	if t.saved != nil {
+		return t.resume(ctx, s.Catalog, c)
 	}
 	return nil
 }
 
 // forget begins anew, since an entry may have been applied in part.
 func (t *training) forget() {
-	t.at, t.labelAt = 0, 0
+	t.at, t.labelAt, t.declared, t.saved, t.kept = 0, 0, nil, nil, 0
 	clear(t.examples)
 	clear(t.tasks)
 }
 
-// apply learns one entry of the log.
-func (t *training) apply(e store.Entry) error {
+// apply notes one entry of the log. Instances without labels take nothing.
+func (t *training) apply(e store.Entry) {
 	switch e.Kind {
 	case store.KindPut:
-		x := t.example(e.Instance.ID)
-		err := t.contribute(x, e.Key, (*probe.Ridge).Remove)
-		x.vector = e.Vector
-		return errors.Join(err, t.contribute(x, e.Key, (*probe.Ridge).Add))
+		if x := t.examples[e.Instance.ID]; x != nil {
+			x.vector, x.patient = e.Vector, patientName(*e.Instance)
+			t.touch(e.Key, e.Instance.ID, x)
+		}
 	case store.KindDelete:
-		err := t.contribute(t.example(e.Instance.ID), e.Key, (*probe.Ridge).Remove)
-		delete(t.examples, e.Instance.ID)
-		return err
-	default:
-		return t.label(t.example(e.Label.Instance), e.Key, *e.Label)
+		if x := t.examples[e.Instance.ID]; x != nil {
+			t.touch(e.Key, e.Instance.ID, x)
+			x.vector, x.labels = nil, nil
+		}
+	case store.KindLabel:
+		t.labelAt = e.Key
+		x := t.examples[e.Label.Instance]
+		if x == nil {
+			x = &example{taught: map[string]lesson{}}
+			t.examples[e.Label.Instance] = x
+		}
+		x.labels = store.Revise(x.labels, *e.Label)
+		t.change(e.Key, e.Label.Instance, e.Label.Task)
 	}
 }
 
-func (t *training) example(id string) *example {
-	x, ok := t.examples[id]
-	if !ok {
-		x = &example{labels: map[string][]string{}}
-		t.examples[id] = x
+// touch marks an example for all tasks that it teaches.
+func (t *training) touch(key store.Key, id string, x *example) {
+	for task := range x.taught {
+		t.change(key, id, task)
 	}
-	return x
+	for _, l := range x.labels {
+		t.change(key, id, l.Task)
+	}
 }
 
-func (t *training) task(name string) *taskProbe {
-	p, ok := t.tasks[name]
-	if !ok {
-		p = &taskProbe{ridge: probe.NewRidge(t.dimension)}
-		t.tasks[name] = p
+// change marks an example of a task as changed by a log entry.
+func (t *training) change(key store.Key, id, task string) {
+	p := t.tasks[task]
+	if p == nil {
+		return // declared since: its examples are all looked at then
 	}
-	return p
+	p.dirty[id] = true
+	p.version = key
+	p.pending(key)
 }
 
-// contribute adds all labels of an example to its probes, or removes them.
-func (t *training) contribute(x *example, key store.Key, change func(*probe.Ridge, []float32, []string) error) error {
-	if x.vector == nil {
+// patientName is whom an instance counts for: its patient, or where that is not
+// known its study, or itself.
+func patientName(i store.Instance) string {
+	switch {
+	case i.Patient != "":
+		return "patient " + i.Patient
+	case i.Study != "":
+		return "study " + i.Study
+	}
+	return "instance " + i.ID
+}
+
+// settle teaches the probes what has changed.
+func (t *training) settle(ctx context.Context, catalog store.Catalog, c store.Collection) error {
+	for _, task := range c.Tasks {
+		p := t.tasks[task.Name]
+		changes, err := t.changes(ctx, catalog, c.Name, p)
+		if err == nil {
+			err = p.learn(changes)
+		}
+		if err == nil && p.gathering {
+			p.gathering, err = false, p.learnAll(t.lessons(task.Name), c.Dimension)
+		}
+		if err != nil {
+			return fmt.Errorf("task %s: %w", task.Name, err)
+		}
+	}
+	for id, x := range t.examples {
+		if len(x.labels) == 0 && len(x.taught) == 0 {
+			delete(t.examples, id)
+		}
+	}
+	return nil
+}
+
+// meet learns the vector and patient of an example's instance. They may be newer
+// than the position in the log; the entries that brought them change nothing then.
+func (x *example) meet(ctx context.Context, catalog store.Catalog, collection, id string) error {
+	if x.vector != nil || len(x.labels) == 0 {
 		return nil
 	}
-	var err error
-	for task, classes := range x.labels {
-		p := t.task(task)
-		if p.version = key; !t.gathering {
-			err = errors.Join(err, change(p.ridge, x.vector, classes))
-		}
+	found, err := catalog.Instance(ctx, collection, id)
+	if err == nil {
+		x.patient = patientName(found.Instance)
+		x.vector, err = catalog.Vector(ctx, collection, id)
+	}
+	if errors.Is(err, store.ErrInstance) { // deleted since, as a later entry says
+		return nil
 	}
 	return err
 }
 
-// label replaces what an example says for one task.
-func (t *training) label(x *example, key store.Key, l store.Label) (err error) {
-	t.labelAt = key
-	p := t.task(l.Task)
-	p.version = key
-	if old, ok := x.labels[l.Task]; ok && x.vector != nil && !t.gathering {
-		err = p.ridge.Remove(x.vector, old)
+// lesson returns what an example teaches of a task, and false for nothing.
+func (x *example) lesson(task store.Task) (lesson, bool) {
+	if x.vector == nil {
+		return lesson{}, false
 	}
-	delete(x.labels, l.Task)
-	if l.Removed {
-		return err
-	}
-	x.labels[l.Task] = l.Classes
-	if x.vector != nil && !t.gathering {
-		err = errors.Join(err, p.ridge.Add(x.vector, l.Classes))
-	}
-	return err
-}
-
-// probe returns the fitted probe of a task at its present version.
-func (p *taskProbe) probe() (*probe.Linear, error) {
-	if p.fittedAt != p.version || (p.fitted == nil && p.err == nil) {
-		p.fitted, p.err = p.ridge.Fit(0)
-		p.fittedAt = p.version
-	}
-	return p.fitted, p.err
-}
-
-// without returns the probe as it would be if the excluded instances had no
-// labels, and how many that leaves out.
-// They do not choose the regularisation either.
-func (t *training) without(p *taskProbe, task string, excluded []string) (*probe.Linear, int, error) {
-	var xs [][]float32
-	var classes [][]string
-	for _, id := range excluded {
-		if x := t.examples[id]; x != nil && x.vector != nil {
-			if labels, ok := x.labels[task]; ok {
-				xs, classes = append(xs, x.vector), append(classes, labels)
-			}
+	var said []store.Label
+	for _, l := range x.labels {
+		if l.Task == task.Name {
+			said = append(said, l)
 		}
 	}
-	if len(xs) == 0 {
-		l, err := p.probe()
-		return l, 0, err
+	l, ok := store.Resolve(task, said)
+	if !ok {
+		return lesson{}, false
 	}
-	l, err := p.ridge.FitWithout(0, xs, classes)
-	return l, len(xs), err
-}
-
-// ProbeInfo describes the probe of one task.
-type ProbeInfo struct {
-	Task string `json:"task"`
-	// Version is the log entry that changed the probe last.
-	Version   store.Key      `json:"version"`
-	Watermark store.Key      `json:"label_watermark"`
-	Examples  int            `json:"examples"`
-	Classes   map[string]int `json:"classes"`
-	Lambda    float64        `json:"lambda,omitempty"`
-	// Problem says why there is no probe; empty if there is one.
-	Problem string `json:"problem,omitempty"`
-}
-
-// Probes describes the probes of a collection, in the order of its tasks.
-func (s *Service) Probes(ctx context.Context, collection string) ([]ProbeInfo, error) {
-	c, err := s.Catalog.Collection(ctx, collection)
-	if err != nil {
-		return nil, err
-	}
-	t, err := s.training(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	defer t.mu.Unlock()
-	infos := make([]ProbeInfo, len(c.Tasks))
-	for i, task := range c.Tasks {
-		p := t.task(task.Name)
-		infos[i] = ProbeInfo{Task: task.Name, Version: p.version, Watermark: t.labelAt, Examples: p.ridge.Examples(), Classes: map[string]int{}}
-		for _, class := range p.ridge.Classes() {
-			infos[i].Classes[class] = p.ridge.Count(class)
-		}
-		if l, err := p.probe(); err != nil {
-			infos[i].Problem = err.Error()
-		} else {
-			infos[i].Lambda = l.Lambda
-		}
-	}
-	return infos, nil
-}
-
-// labelled returns the names of tasks that have labels.
-func (t *training) labelled(tasks []store.Task) []string {
-	var names []string
-	for _, task := range tasks {
-		if t.task(task.Name).ridge.Examples() > 0 {
-			names = append(names, task.Name)
-		}
-	}
-	return slices.Clip(names)
+	y, weight := task.Target(l)
+	target := probe.Target{Classes: task.Classes, Degrees: y, Weight: weight}
+	return lesson{x.patient, x.vector, target}, says(y)
 }

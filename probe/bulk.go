@@ -8,43 +8,70 @@ import (
 	"sync"
 )
 
-// AddAll counts the i-th of xs with the i-th of classes, for all of them. The
+// AddAll counts the i-th of xs with the i-th of targets, for all of them. The
 // statistics are afterwards, to the bit, those of calling Add for each in
-// order; only the time differs. It returns ErrDimension or ErrNotFinite if Add
-// would for any of them, and ErrDimension if there are not as many of classes
-// as of xs; then it changes nothing.
+// order; only the time differs. It returns the error that Add would for any of
+// them, and ErrDimension if there are not as many targets as vectors; then it
+// changes nothing.
 //
 // The work is spread over GOMAXPROCS goroutines, which have ended when AddAll
 // returns. Beside the statistics it takes 1024*dimension bytes for each.
-func (r *Ridge) AddAll(xs [][]float32, classes [][]string) error {
-	if len(xs) != len(classes) {
-		return fmt.Errorf("adding %d vectors with %d labels: %w", len(xs), len(classes), ErrDimension)
+func (r *Ridge) AddAll(xs [][]float32, targets []Target) error {
+	if len(xs) != len(targets) {
+		return fmt.Errorf("adding %d vectors with %d targets: %w", len(xs), len(targets), ErrDimension)
 	}
+	labels := make([]label, len(xs))
 	for i, x := range xs {
-		if err := check(x, r.dimension); err != nil {
+		err := check(x, r.dimension)
+		if err == nil {
+			labels[i], err = r.label(targets[i])
+		}
+		if err != nil {
 			return fmt.Errorf("adding example %d of %d: %w", i, len(xs), err)
 		}
 	}
+	batches := map[*moments]*batch{}
 	wide := make([]float64, r.dimension)
 	for i, x := range xs {
 		for j, v := range x {
 			wide[j] = float64(v)
 		}
-		r.tally(1, wide, distinct(classes[i]))
+		r.tally(1, wide, labels[i])
+		for _, f := range r.factors(labels[i]) {
+			batches[f.of] = batches[f.of].with(x, f.by)
+		}
 	}
-	r.products.addAllProducts(xs, r.dimension)
+	for m, b := range batches {
+		m.products.addAllProducts(b, r.dimension)
+	}
 	return nil
 }
 
-// addAllProducts adds x*xT for every x, of dimension d, with the result of
-// addProducts for each in order: every element of the triangle belongs to one
-// goroutine, which adds to it in the order of xs.
-func (s sums) addAllProducts(xs [][]float32, d int) {
+// batch is vectors and what each weighs.
+type batch struct {
+	xs      [][]float32
+	factors []double
+	weighed bool // some factor is not one
+}
+
+func (b *batch) with(x []float32, f double) *batch {
+	if b == nil {
+		b = &batch{}
+	}
+	b.xs, b.factors = append(b.xs, x), append(b.factors, f)
+	b.weighed = b.weighed || f != double{hi: 1}
+	return b
+}
+
+// addAllProducts adds f*x*xT for every x, of dimension d, and its factor f,
+// with the result of addProducts for each in order: every element of the
+// triangle belongs to one goroutine, which adds to it in the order of the batch.
+func (s sums) addAllProducts(b *batch, d int) {
 	var workers sync.WaitGroup
 	first := 0
 	for _, end := range shares(d, runtime.GOMAXPROCS(0)) {
-		rows := rows{s.from(rowStart(d, first), rowStart(d, end)-rowStart(d, first)), first, end}
-		workers.Go(func() { rows.addAllProducts(xs) })
+		rows := rows{s.from(rowStart(d, first), rowStart(d, end)-rowStart(d, first)), d, first, end}
+		workers.Go(func() { rows.addAllProducts(b) })
 		first = end
 	}
 	workers.Wait()
@@ -73,69 +100,101 @@ func shares(d, n int) []int {
 // rows are the rows first to end, exclusive, of a packed upper triangle.
 type rows struct {
 	sums
-	first, end int
+	dimension, first, end int
 }
 
-// block is how many examples are added to one row before the next row's turn.
-// A row and what is multiplied into it then stay in a core's cache, where
-// example by example the whole triangle passes through it each time.
+// block is how many examples are added to a panel's width of a row before the next
+// row's turn. What is multiplied then stays in a core's cache, where example by
+// example the whole triangle passes through it each time.
 const block = 128
 
-// addAllProducts adds these rows of x*xT for every x in order.
-func (r rows) addAllProducts(xs [][]float32) {
+// addAllProducts adds these rows of f*x*xT for every x in order.
+func (r rows) addAllProducts(b *batch) {
 	var columns []float64
-	for some := range slices.Chunk(xs, block) {
-		columns = transpose(columns[:0], some, r.first)
-		start, n := 0, len(some)
-		for i := range r.end - r.first {
-			rest := columns[i*n:]
-			r.from(start, len(rest)/n).addDots(rest[:n], rest)
-			start += len(rest) / n
+	for from := 0; from < len(b.xs); from += block {
+		end := min(from+block, len(b.xs))
+		columns = panels(columns[:0], b.xs[from:end], r.first)
+		for i := r.first; i < r.end; i += panel {
+			rest := columns[(i-r.first)*(end-from):]
+			s := newStrip(min(panel, r.end-i), rest, b.factors[from:end], b.weighed)
+			r.addStrip(i, s, rest)
 		}
 	}
 }
 
-// transpose appends to columns the components of xs from first on: the first
-// component of every x, then the second of every x, and so on.
-func transpose(columns []float64, xs [][]float32, first int) []float64 {
-	n := (len(xs[0]) - first) * len(xs)
+// panels appends to columns the components of xs from first on, in panels of as
+// many: those of the first x, then those of the second and so on, the last panel
+// filled up with zeros.
+func panels(columns []float64, xs [][]float32, first int) []float64 {
+	n := (len(xs[0]) - first + panel - 1) / panel * panel * len(xs)
 	columns = slices.Grow(columns, n)[:n]
+	clear(columns[n-panel*len(xs):])
 	for k, x := range xs {
 		for j, v := range x[first:] {
-			columns[j*len(xs)+k] = float64(v)
+			columns[(j/panel*len(xs)+k)*panel+j%panel] = float64(v)
 		}
 	}
 	return columns
 }
 
-// addDots adds v[k]*c[k] for every k in order to the sum of each column c, of
-// which columns holds one after the other, all as long as v.
-func (s sums) addDots(v, columns []float64) {
-	n, j := len(v), 0
-	for ; j+4 <= len(s.hi); j += 4 {
-		addFourDots((*[4]float64)(s.hi[j:]), (*[4]float64)(s.lo[j:]), v, columns[j*n:])
+// strip is what multiplies some rows: for each row one number per example.
+type strip struct {
+	rows, n int
+	v       []float64
+	scaled  []double // with the factors, if one is not one, instead of v
+}
+
+// newStrip returns the strip of the first rows of a panel.
+func newStrip(rows int, columns []float64, factors []double, weighed bool) *strip {
+	s := &strip{rows: rows, n: len(factors)}
+	if weighed {
+		s.scaled = make([]double, rows*s.n)
+	} else {
+		s.v = make([]float64, rows*s.n)
 	}
-	for ; j < len(s.hi); j++ {
-		c := columns[j*n : (j+1)*n]
-		for k, u := range v {
-			s.hi[j], s.lo[j] = accumulate(s.hi[j], s.lo[j], u*c[k])
+	for k, f := range factors {
+		for i, v := range columns[k*panel:][:rows] {
+			if weighed {
+				s.scaled[i*s.n+k] = f.scaled(v)
+			} else {
+				s.v[i*s.n+k] = v
+			}
 		}
+	}
+	return s
+}
+
+// addStrip adds the products to the rows from i on.
+func (r rows) addStrip(i int, s *strip, columns []float64) {
+	for to := i; to < r.dimension; to += panel {
+		for k := range s.rows {
+			r.addTile(i+k, to, s, k, columns)
+		}
+		columns = columns[panel*s.n:]
 	}
 }
 
-// addFourDots is addDots for four columns. Their sums stay in registers, and
-// the processor has four independent additions at hand where each one waits for
-// the last of its own column.
-func addFourDots(hi, lo *[4]float64, v, columns []float64) {
-	n := len(v)
-	a, b, c, d := columns[:n], columns[n:][:n], columns[2*n:][:n], columns[3*n:][:n]
-	ha, hb, hc, hd := hi[0], hi[1], hi[2], hi[3]
-	la, lb, lc, ld := lo[0], lo[1], lo[2], lo[3]
-	for k, u := range v {
-		ha, la = accumulate(ha, la, u*a[k])
-		hb, lb = accumulate(hb, lb, u*b[k])
-		hc, lc = accumulate(hc, lc, u*c[k])
-		hd, ld = accumulate(hd, ld, u*d[k])
+// addTile adds the products of the strip's k-th row to row i of the triangle,
+// from column to on.
+func (r rows) addTile(i, to int, s *strip, k int, columns []float64) {
+	at := rowStart(r.dimension, i) - rowStart(r.dimension, r.first) + to - i
+	if to >= i && to+panel <= r.dimension {
+		s.add((*[panel]float64)(r.hi[at:]), (*[panel]float64)(r.lo[at:]), k, columns)
+		return
 	}
-	*hi, *lo = [4]float64{ha, hb, hc, hd}, [4]float64{la, lb, lc, ld}
+	var hi, lo [panel]float64
+	from, end := max(i-to, 0), min(r.dimension-to, panel)
+	copy(hi[from:end], r.hi[at+from:])
+	copy(lo[from:end], r.lo[at+from:])
+	s.add(&hi, &lo, k, columns)
+	copy(r.hi[at+from:], hi[from:end])
+	copy(r.lo[at+from:], lo[from:end])
+}
+
+func (s *strip) add(hi, lo *[panel]float64, k int, columns []float64) {
+	if s.v != nil {
+		addDots(hi, lo, s.v[k*s.n:][:s.n], columns)
+	} else {
+		addScaledDots(hi, lo, s.scaled[k*s.n:][:s.n], columns)
+	}
 }

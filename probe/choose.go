@@ -15,21 +15,31 @@ const (
 )
 
 // choose returns the lambda of the grid with the least corrected Akaike
-// criterion, the largest where several tie: then the more cautious probe wins,
+// criterion, in the mean over the classes where they are in several systems, the
+// largest where several tie: then the more cautious probe wins,
 // and rounding cannot decide between neighbours on a plateau.
 //
 // Generalised cross-validation and restricted likelihood, which need the same
 // quantities, chose worse probes on pretrained features of radiographs while
 // labels were few or one class was rare, because they often chose a penalty
 // near zero when there were about as many examples as dimensions.
-func (s *system) choose() float64 {
-	if s.scale <= 0 {
-		return MaxLambda
-	}
-	t := s.tridiagonal()
+func choose(systems []*system) float64 {
 	criteria := make([]float64, perDecade*decades+1)
+	for _, s := range systems {
+		if s.scale <= 0 {
+			continue
+		}
+		t := s.tridiagonal()
+		for i := range criteria {
+			criteria[i] += float64(len(s.names)) * s.criterion(t, gridPoint(i)*s.scale)
+		}
+	}
+	total := 0.0
+	for _, s := range systems {
+		total += float64(len(s.names))
+	}
 	for i := range criteria {
-		criteria[i] = s.criterion(t, gridPoint(i)*s.scale)
+		criteria[i] /= total
 	}
 	return gridPoint(pick(criteria))
 }
@@ -51,7 +61,7 @@ func gridPoint(i int) float64 {
 
 // criterion returns log(RSS/n) + 1 + 2(df+1)/(n-df-2), the corrected Akaike
 // criterion of Hurvich, Simonoff and Tsai, with the residual sum of squares RSS
-// pooled over the classes and df the trace of the matrix that maps targets to
+// pooled over the system's classes and df the trace of the matrix that maps targets to
 // fits, intercept included. It is infinite where df leaves no residual degrees
 // of freedom.
 func (s *system) criterion(t *tridiagonal, penalty float64) float64 {
@@ -63,14 +73,14 @@ func (s *system) criterion(t *tridiagonal, penalty float64) float64 {
 		return math.Inf(1)
 	}
 	variance, residual := 0.0, 0.0
-	for c, count := range s.counts {
-		v := float64(count) * (n - float64(count)) / n // sum_i (y_i - m)^2
+	for c := range s.names {
+		v := s.inside[c].hi * s.outside[c].hi / s.weight.hi // sum_i v_i (y_i - m)^2, in parts
 		variance += v
 		residual += v - t.explained(c, penalty)
 	}
 	// Below this the difference of the two is rounding.
 	residual = max(residual, 1e-12*variance)
-	return math.Log(residual/n) + 1 + 2*(freedom+1)/(n-freedom-2)
+	return math.Log(residual/s.weight.hi) + 1 + 2*(freedom+1)/(n-freedom-2)
 }
 
 // tridiagonal is the system in a basis Q where G is tridiagonal. Every
@@ -84,8 +94,8 @@ type tridiagonal struct {
 }
 
 func (s *system) tridiagonal() *tridiagonal {
-	d := len(s.mean)
-	a := s.dense(0).RawSymmetric().Data
+	d := s.dimension
+	a := s.dense(0).Data
 	t := &tridiagonal{diagonal: make([]float64, d), off: make([]float64, d-1)}
 	tau, best := make([]float64, d-1), make([]float64, 1)
 	var l lapack.Implementation

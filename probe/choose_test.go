@@ -26,7 +26,7 @@ func TestTheCriterionEqualsItsDefinition(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			examples := randomExamples(c.n, c.d, c.classes)
-			s := statistics(t, c.d, examples).centre()
+			s := statistics(t, c.d, examples).centred()[0]
 			tri := s.tridiagonal()
 			for i := 8; i <= perDecade*decades; i += 4 { // smaller ones amplify the oracle's own rounding
 				penalty := gridPoint(i) * s.scale
@@ -69,7 +69,7 @@ func TestTheChosenLambdaMinimisesTheCriterion(t *testing.T) {
 		if err != nil {
 			t.Fatalf("Fit(0) of %d examples = %v, want nil", n, err)
 		}
-		s := r.centre()
+		s := r.centred()[0]
 		chosen := definedCriterion(examples, []string{"a", "b"}, l.Lambda*s.scale)
 		for i := 8; i <= perDecade*decades; i++ {
 			other := definedCriterion(examples, []string{"a", "b"}, gridPoint(i)*s.scale)

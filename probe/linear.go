@@ -21,6 +21,11 @@ type Linear struct {
 	Lambda float64 `json:"lambda"`
 }
 
+func newLinear(classes []string, lambda float64) *Linear {
+	n := len(classes)
+	return &Linear{Classes: classes, Weights: make([][]float64, n), Intercept: make([]float64, n), Lambda: lambda}
+}
+
 // A Score is how strongly a probe takes an image to belong to a class: the
 // regression's estimate of class membership, about one for members and about
 // zero for others, with 1/2 halfway between their means. It may lie outside

@@ -37,7 +37,7 @@ func oracle(examples []example, lambda float64) *Linear {
 				w[i] = new(big.Rat)
 			}
 		} else {
-			w = eliminate(gram, moments(examples, mu, class))
+			w = eliminate(gram, crossSums(examples, mu, class))
 		}
 		l.Weights = append(l.Weights, floats(w))
 		l.Intercept = append(l.Intercept, oracleIntercept(examples, class, w))
@@ -100,8 +100,8 @@ func centredGram(examples []example, mu []*big.Rat) [][]*big.Rat {
 	return gram
 }
 
-// moments returns sum_i (y_i - m)(x_i - mu), where m is the mean of y.
-func moments(examples []example, mu []*big.Rat, class string) []*big.Rat {
+// crossSums returns sum_i (y_i - m)(x_i - mu), where m is the mean of y.
+func crossSums(examples []example, mu []*big.Rat, class string) []*big.Rat {
 	m := new(big.Rat)
 	for _, e := range examples {
 		if slices.Contains(e.classes, class) {
@@ -168,7 +168,8 @@ func classesOf(examples []example) []string {
 }
 
 // deviation returns the largest difference of coefficients relative to the
-// largest weight of the class or, for intercepts, to one if that is more.
+// largest weight of the class, to one if that is zero, or, for intercepts, to one
+// if that is more.
 func deviation(got, want *Linear) float64 {
 	worst := 0.0
 	for c, w := range want.Weights {
@@ -177,7 +178,9 @@ func deviation(got, want *Linear) float64 {
 			largest = max(largest, math.Abs(v))
 		}
 		for i, v := range w {
-			if d := math.Abs(got.Weights[c][i] - v); d > 0 {
+			if d := math.Abs(got.Weights[c][i] - v); largest == 0 {
+				worst = max(worst, d)
+			} else {
 				worst = max(worst, d/largest)
 			}
 		}
@@ -203,9 +206,9 @@ func same(t interface {
 // add returns the statistics of the examples.
 func statistics(t testing.TB, d int, examples []example) *Ridge {
 	t.Helper()
-	r := NewRidge(d)
+	r := NewRidge(d, Unbalanced)
 	for _, e := range examples {
-		if err := r.Add(e.x, e.classes); err != nil {
+		if err := r.Add(e.x, Target{Classes: e.classes}); err != nil {
 			t.Fatalf("Add(%v, %q) = %v", e.x, e.classes, err)
 		}
 	}

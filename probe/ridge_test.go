@@ -61,7 +61,7 @@ type live struct {
 }
 
 func (l *live) add(t *rapid.T, e example) {
-	if err := l.ridge.Add(e.x, e.classes); err != nil {
+	if err := l.ridge.Add(e.x, Target{Classes: e.classes}); err != nil {
 		t.Fatalf("Add(%v, %q) = %v, want nil", e.x, e.classes, err)
 	}
 	l.held = append(l.held, e)
@@ -70,7 +70,7 @@ func (l *live) add(t *rapid.T, e example) {
 func (l *live) remove(t *rapid.T) example {
 	i := rapid.IntRange(0, len(l.held)-1).Draw(t, "removed")
 	e := l.held[i]
-	if err := l.ridge.Remove(e.x, e.classes); err != nil {
+	if err := l.ridge.Remove(e.x, Target{Classes: e.classes}); err != nil {
 		t.Fatalf("Remove(%v, %q) = %v, want nil", e.x, e.classes, err)
 	}
 	l.held = slices.Delete(slices.Clone(l.held), i, i+1)
@@ -79,7 +79,7 @@ func (l *live) remove(t *rapid.T) example {
 
 // drawLife adds, relabels, removes and merges in a drawn order.
 func drawLife(t *rapid.T, d int) *live {
-	l := &live{ridge: NewRidge(d)}
+	l := &live{ridge: NewRidge(d, Unbalanced)}
 	for _, e := range drawExamples(t, d, 14) {
 		l.add(t, e)
 		switch rapid.IntRange(0, 5).Draw(t, "then") {
@@ -100,7 +100,7 @@ func drawLife(t *rapid.T, d int) *live {
 }
 
 func statisticsOf(t *rapid.T, d int, examples []example) *Ridge {
-	l := &live{ridge: NewRidge(d)}
+	l := &live{ridge: NewRidge(d, Unbalanced)}
 	for _, e := range examples {
 		l.add(t, e)
 	}
@@ -165,11 +165,11 @@ func TestFitWithoutEqualsARefitOfTheRest(t *testing.T) {
 		r := statisticsOf(t, d, examples)
 		before := r.Clone()
 		var xs [][]float32
-		var classes [][]string
+		var targets []Target
 		for _, e := range examples[:cut] {
-			xs, classes = append(xs, e.x), append(classes, e.classes)
+			xs, targets = append(xs, e.x), append(targets, Target{Classes: e.classes})
 		}
-		got, err := r.FitWithout(lambda, xs, classes)
+		got, err := r.FitWithout(lambda, xs, targets)
 		want, wantErr := statisticsOf(t, d, examples[cut:]).Fit(lambda)
 		if (err == nil) != (wantErr == nil) || !reflect.DeepEqual(got, want) {
 			t.Fatalf("FitWithout(%g, %v) = %+v, %v, want %+v, %v", lambda, xs, got, err, want, wantErr)
@@ -188,7 +188,7 @@ func TestRemovingEverythingLeavesNothing(t *testing.T) {
 		for len(l.held) > 0 {
 			l.remove(t)
 		}
-		if empty := NewRidge(d); !reflect.DeepEqual(l.ridge, empty) {
+		if empty := NewRidge(d, Unbalanced); !reflect.DeepEqual(l.ridge, empty) {
 			t.Fatalf("after removing every example: %+v, want %+v", l.ridge, empty)
 		}
 	})
@@ -230,7 +230,7 @@ func TestCountsFollowTheExamples(t *testing.T) {
 	if got := r.Examples(); got != 3 {
 		t.Errorf("Examples() = %d, want 3", got)
 	}
-	if err := r.Remove([]float32{1}, []string{"b", "a"}); err != nil {
+	if err := r.Remove([]float32{1}, Target{Classes: []string{"b", "a"}}); err != nil {
 		t.Fatalf("Remove of an example = %v, want nil", err)
 	}
 	if got, want := r.Classes(), []string{"b"}; !slices.Equal(got, want) {
@@ -246,20 +246,20 @@ func TestRefusals(t *testing.T) {
 		call func(r *Ridge) error
 		want error
 	}{
-		"a short vector is not added":           {func(r *Ridge) error { return r.Add([]float32{1}, []string{"a"}) }, ErrDimension},
-		"a NaN is not added":                    {func(r *Ridge) error { return r.Add([]float32{1, nan}, []string{"a"}) }, ErrNotFinite},
-		"an infinity is not added":              {func(r *Ridge) error { return r.Add([]float32{-inf, 1}, []string{"c"}) }, ErrNotFinite},
+		"a short vector is not added":           {func(r *Ridge) error { return r.Add([]float32{1}, Target{Classes: []string{"a"}}) }, ErrDimension},
+		"a NaN is not added":                    {func(r *Ridge) error { return r.Add([]float32{1, nan}, Target{Classes: []string{"a"}}) }, ErrNotFinite},
+		"an infinity is not added":              {func(r *Ridge) error { return r.Add([]float32{-inf, 1}, Target{Classes: []string{"c"}}) }, ErrNotFinite},
 		"vectors without labels are not added":  {func(r *Ridge) error { return r.AddAll([][]float32{{1, 0}}, nil) }, ErrDimension},
-		"labels without vectors are not added":  {func(r *Ridge) error { return r.AddAll(nil, [][]string{{"a"}}) }, ErrDimension},
-		"a long vector is not removed":          {func(r *Ridge) error { return r.Remove([]float32{1, 0, 0}, []string{"a"}) }, ErrDimension},
-		"a NaN is not removed":                  {func(r *Ridge) error { return r.Remove([]float32{nan, 0}, []string{"a"}) }, ErrNotFinite},
-		"an unknown class is not removed":       {func(r *Ridge) error { return r.Remove([]float32{1, 0}, []string{"c"}) }, ErrNotPresent},
-		"an unlabelled example is not removed":  {func(r *Ridge) error { return r.Remove([]float32{1, 0}, nil) }, ErrNotPresent},
-		"b without the a that all carry is not": {func(r *Ridge) error { return r.Remove([]float32{0, 1}, []string{"b"}) }, ErrNotPresent},
-		"another dimension is not merged":       {func(r *Ridge) error { return r.Merge(NewRidge(3)) }, ErrDimension},
+		"labels without vectors are not added":  {func(r *Ridge) error { return r.AddAll(nil, []Target{{Classes: []string{"a"}}}) }, ErrDimension},
+		"a long vector is not removed":          {func(r *Ridge) error { return r.Remove([]float32{1, 0, 0}, Target{Classes: []string{"a"}}) }, ErrDimension},
+		"a NaN is not removed":                  {func(r *Ridge) error { return r.Remove([]float32{nan, 0}, Target{Classes: []string{"a"}}) }, ErrNotFinite},
+		"an unknown class is not removed":       {func(r *Ridge) error { return r.Remove([]float32{1, 0}, Target{Classes: []string{"c"}}) }, ErrNotPresent},
+		"an unlabelled example is not removed":  {func(r *Ridge) error { return r.Remove([]float32{1, 0}, Target{}) }, ErrNotPresent},
+		"b without the a that all carry is not": {func(r *Ridge) error { return r.Remove([]float32{0, 1}, Target{Classes: []string{"b"}}) }, ErrNotPresent},
+		"another dimension is not merged":       {func(r *Ridge) error { return r.Merge(NewRidge(3, Unbalanced)) }, ErrDimension},
 		"without has as many labels as vectors": {func(r *Ridge) error { _, err := r.FitWithout(1, make([][]float32, 1), nil); return err }, ErrDimension},
 		"without a stranger is refused": {func(r *Ridge) error {
-			_, err := r.FitWithout(1, [][]float32{{1, 0}}, [][]string{{"c"}})
+			_, err := r.FitWithout(1, [][]float32{{1, 0}}, []Target{{Classes: []string{"c"}}})
 			return err
 		}, ErrNotPresent},
 		"a lambda below the least is refused": {func(r *Ridge) error { _, err := r.Fit(MinLambda / 2); return err }, ErrLambda},
@@ -296,7 +296,7 @@ func TestFitRefusesWhatTellsNothingApart(t *testing.T) {
 
 func TestRemovingAStrangerIsNoticedByFit(t *testing.T) {
 	r := statistics(t, 2, []example{{[]float32{1, 0}, []string{"a"}}, {[]float32{0, 1}, []string{"b"}}, {[]float32{0, 1}, []string{"a"}}})
-	if err := r.Remove([]float32{30, 40}, []string{"a"}); err != nil {
+	if err := r.Remove([]float32{30, 40}, Target{Classes: []string{"a"}}); err != nil {
 		t.Fatalf("Remove of a stranger that counts allow = %v, want nil", err)
 	}
 	if _, err := r.Fit(1); !errors.Is(err, ErrInconsistent) {
@@ -306,10 +306,10 @@ func TestRemovingAStrangerIsNoticedByFit(t *testing.T) {
 
 func TestTheZeroRidgeHasDimensionZero(t *testing.T) {
 	var r Ridge
-	if err := r.Add(nil, []string{"a"}); err != nil {
+	if err := r.Add(nil, Target{Classes: []string{"a"}}); err != nil {
 		t.Fatalf("Add(nil) = %v, want nil", err)
 	}
-	if err := r.Add([]float32{}, []string{"b"}); err != nil {
+	if err := r.Add([]float32{}, Target{Classes: []string{"b"}}); err != nil {
 		t.Fatalf("Add([]) = %v, want nil", err)
 	}
 	l, err := r.Fit(0)
@@ -320,9 +320,9 @@ func TestTheZeroRidgeHasDimensionZero(t *testing.T) {
 
 func BenchmarkAdd768(b *testing.B) {
 	x := randomExamples(1, 768, []string{"a"})[0]
-	r := NewRidge(768)
+	r := NewRidge(768, Unbalanced)
 	for b.Loop() {
-		_ = r.Add(x.x, x.classes)
+		_ = r.Add(x.x, Target{Classes: x.classes})
 	}
 }
 

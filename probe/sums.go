@@ -17,7 +17,7 @@ func twoSum(a, b float64) double {
 
 // twoProduct returns a*b without error.
 func twoProduct(a, b float64) double {
-	p := a * b
+	p := float64(a * b)
 	return double{p, math.FMA(a, b, -p)}
 }
 
@@ -38,11 +38,6 @@ func (a double) times(b double) double {
 	return twoSum(p.hi, p.lo+(a.hi*b.lo+a.lo*b.hi))
 }
 
-func (a double) over(n float64) double {
-	q := a.hi / n
-	return twoSum(q, (math.FMA(-q, n, a.hi)+a.lo)/n)
-}
-
 func (a double) minus(b double) double { return a.plus(double{-b.hi, -b.lo}) }
 
 // sums is a vector of sums with compensation: hi holds the rounded running
@@ -59,29 +54,48 @@ func newSums(n int) sums { return sums{make([]float64, n), make([]float64, n)} }
 // at returns the i-th sum, normalised so that equal sums are equal doubles.
 func (s sums) at(i int) double { return twoSum(s.hi[i], s.lo[i]) }
 
-// add adds sign*x to the sums.
-func (s sums) add(sign float64, x []float64) {
-	for i, v := range x {
-		s.hi[i], s.lo[i] = accumulate(s.hi[i], s.lo[i], sign*v)
-	}
+// scaled returns f*a, which is exact for a power of two and else within 1e-32.
+func (a double) scaled(f float64) double {
+	p := twoProduct(a.hi, f)
+	p.lo += float64(a.lo * f)
+	return p
 }
 
-// addProducts adds sign*x*xT, its upper triangle packed by rows. The product
-// of two float32 is exact in float64.
-func (s sums) addProducts(sign float64, x []float64) {
+// per returns a/w.
+func (a double) per(w double) double {
+	q := a.hi / w.hi
+	rest := a.minus(w.scaled(q))
+	return twoSum(q, rest.hi/w.hi)
+}
+
+// unit reports whether a is one or minus one.
+func (a double) unit() bool { return a.lo == 0 && (a.hi == 1 || a.hi == -1) }
+
+// addScaled adds f*x to the sums.
+func (s sums) addScaled(f double, x []float64) {
+	if f.unit() {
+		s.addExact(f.hi, x)
+		return
+	}
+	addScaled(s.hi, s.lo, f, x)
+}
+
+// addExact adds v*row to the sums, for components whose products are exact in
+// float64, as those of two float32 are.
+func (s sums) addExact(v float64, row []float64) { addExact(s.hi, s.lo, v, row) }
+
+// addProducts adds f*x*xT, its upper triangle packed by rows, for an x of
+// float32.
+func (s sums) addProducts(f double, x []float64) {
 	start := 0
 	for i, v := range x {
 		row := x[i:]
-		s.from(start, len(row)).addScaled(sign*v, row)
+		if to := s.from(start, len(row)); f.unit() {
+			to.addExact(f.hi*v, row)
+		} else {
+			to.addScaled(f.scaled(v), row)
+		}
 		start += len(row)
-	}
-}
-
-// addScaled adds v*row to the sums.
-func (s sums) addScaled(v float64, row []float64) {
-	hi, lo := s.hi[:len(row)], s.lo[:len(row)]
-	for j, u := range row {
-		hi[j], lo[j] = accumulate(hi[j], lo[j], v*u)
 	}
 }
 
@@ -97,7 +111,7 @@ func (s sums) from(start, n int) sums {
 
 // merge adds the sums o of equal length.
 func (s sums) merge(o sums) {
-	s.add(1, o.hi)
+	s.addExact(1, o.hi)
 	for i, v := range o.lo {
 		s.lo[i] += v
 	}
@@ -106,6 +120,9 @@ func (s sums) merge(o sums) {
 func (s sums) clear() { clear(s.hi); clear(s.lo) }
 
 func (s sums) clone() sums {
+	if s.hi == nil {
+		return s
+	}
 	c := newSums(len(s.hi))
 	copy(c.hi, s.hi)
 	copy(c.lo, s.lo)

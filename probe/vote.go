@@ -2,139 +2,188 @@ package probe
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"math"
 	"slices"
 )
 
-// ErrWeighting says that a Weighting names no known kind or has a temperature
-// that is not a finite, non-negative number.
-var ErrWeighting = errors.New("probe: invalid weighting")
-
-// The kinds of Weighting.
-const (
-	Softmax = "softmax" // weights proportional to exp(score / temperature)
-	Uniform = "uniform" // every neighbour counts alike
-)
-
-// DefaultTemperature is the softmax temperature of DINOv2's k-NN protocol
-// (Oquab et al., arXiv 2304.07193), meant for cosine similarities.
-const DefaultTemperature = 0.07
-
-// A Neighbour is what a vote needs to know of a neighbour: how similar it is
-// and which classes it carries: one in a single-label task, any number (also
-// none) in a multi-label task.
+// A Neighbour is what a vote needs to know of a neighbour.
 type Neighbour struct {
-	Score   float64 // cosine similarity, higher is closer
-	Classes []string
+	Score float64 // cosine similarity, higher is closer
+	// Y is how far the neighbour has each class, in the order of the task's
+	// classes and as in Examples. NaN says nothing of a class; in a single-label
+	// task all are NaN or none.
+	Y []float64
+	// Patient whose image it is, or the name of its kin. Neighbours of unknown
+	// patient, "", are each of a patient of their own.
+	Patient string
 }
 
-// A Weighting says how much each neighbour's vote counts. The zero value is
-// DINOv2's: softmax at DefaultTemperature. Temperature zero means
-// DefaultTemperature; Uniform ignores it.
-type Weighting struct {
-	Kind        string
-	Temperature float64
+// A Voting says who votes and with which weight. The zero value lets all
+// neighbours vote that it is given, with DINOv2's weights.
+type Voting struct {
+	Weighting Weighting `json:"weighting"`
+	// K is how many of the nearest vote; zero means all.
+	K int `json:"k,omitempty"`
+	// OnePerPatient gives a vote only to the nearest neighbour of each patient,
+	// and so to K patients.
+	OnePerPatient bool `json:"one_per_patient,omitempty"`
 }
 
-// Validate returns ErrWeighting unless w can be used.
-func (w Weighting) Validate() error {
-	if w.Kind != "" && w.Kind != Softmax && w.Kind != Uniform {
-		return fmt.Errorf("kind %q: %w", w.Kind, ErrWeighting)
+// Validate returns ErrWeighting unless v can be used.
+func (v Voting) Validate() error {
+	if v.K < 0 {
+		return fmt.Errorf("%d voters: %w", v.K, ErrWeighting)
 	}
-	if math.IsNaN(w.Temperature) || math.IsInf(w.Temperature, 0) || w.Temperature < 0 {
-		return fmt.Errorf("temperature %v: %w", w.Temperature, ErrWeighting)
-	}
-	return nil
+	return v.Weighting.Validate()
 }
 
-// Weights returns one weight per score, in order. They are not negative and
-// sum to one: they are renormalised over the scores given, so over the k used.
-// It returns nil for no scores. w must be valid. A score that is not a number
-// weighs nothing, unless no score is a number; then all weigh alike.
-func (w Weighting) Weights(scores []float64) []float64 {
-	if len(scores) == 0 {
-		return nil
-	}
-	weights := make([]float64, len(scores))
-	best := best(scores)
-	if w.Kind == Uniform || math.IsNaN(best) {
-		for i := range weights {
-			weights[i] = 1 / float64(len(scores))
-		}
-		return weights
-	}
-	temperature := w.Temperature
-	if temperature == 0 {
-		temperature = DefaultTemperature
-	}
-	// The best score is subtracted so that no exponential overflows.
-	sum := 0.0
-	for i, s := range scores {
-		switch {
-		case s == best: // also where both are infinite
-			weights[i] = 1
-		case s < best:
-			weights[i] = math.Exp((s - best) / temperature)
-		}
-		sum += weights[i]
-	}
-	for i := range weights {
-		weights[i] /= sum
-	}
+// Weights returns the weight of each neighbour, in order: zero for those that
+// do not vote, and one in sum unless there are none. v must be valid.
+func (v Voting) Weights(neighbours []Neighbour) []float64 {
+	weights := make([]float64, len(neighbours))
+	v.weigh(weights, neighbours, v.voters(neighbours))
 	return weights
 }
 
-// best returns the largest score that is a number, or NaN if none is.
-func best(scores []float64) float64 {
-	best := math.NaN()
-	for _, s := range scores {
-		if s > best || math.IsNaN(best) {
-			best = s
-		}
+// weigh sets the weights of the neighbours at the given positions.
+func (v Voting) weigh(weights []float64, neighbours []Neighbour, at []int) {
+	scores := make([]float64, len(at))
+	for j, i := range at {
+		scores[j] = neighbours[i].Score
 	}
-	return best
+	for j, w := range v.Weighting.Weights(scores) {
+		weights[at[j]] = w
+	}
+}
+
+// voters returns the positions of those that vote, nearest first and ties in
+// the order given.
+func (v Voting) voters(neighbours []Neighbour) []int {
+	at := make([]int, len(neighbours))
+	for i := range at {
+		at[i] = i
+	}
+	slices.SortStableFunc(at, func(a, b int) int { return cmp.Compare(neighbours[b].Score, neighbours[a].Score) })
+	if v.OnePerPatient {
+		seen := map[string]bool{}
+		at = slices.DeleteFunc(at, func(i int) bool {
+			patient := neighbours[i].Patient
+			again := seen[patient] && patient != ""
+			seen[patient] = true
+			return again
+		})
+	}
+	if v.K > 0 && v.K < len(at) {
+		at = at[:v.K]
+	}
+	return at
+}
+
+// OnePerPatient returns the nearest neighbour of each patient and those of
+// unknown patient, nearest first and ties in the order given.
+func OnePerPatient(neighbours []Neighbour) []Neighbour {
+	var nearest []Neighbour
+	for _, i := range (Voting{OnePerPatient: true}).voters(neighbours) {
+		nearest = append(nearest, neighbours[i])
+	}
+	return nearest
 }
 
 // A Vote is one class's part of a vote.
 type Vote struct {
-	Class string  `json:"class"`
-	Share float64 `json:"share"` // of the neighbours' weight, 0 to 1
-	Count int     `json:"count"` // neighbours that carry the class
+	Class string `json:"class"`
+	// Share of the weight of those that know of the class, 0 to 1: what each
+	// weighs counts as far as it has the class. It is nil where Known is zero.
+	Share *float64 `json:"share,omitempty"`
+	// Count of the voters that have the class, by half or more.
+	Count int `json:"count"`
+	// Known is the count of voters whose label says whether they have the class.
+	Known int `json:"known"`
 }
 
-// Votes returns the share of the neighbours' weight that each of classes has,
-// for every class given, best first and ties by class name. In a single-label
-// task whose classes are all given the shares sum to one; in a multi-label
-// task they need not, since each class has the weight of all neighbours that
-// carry it. A class outside classes takes its weight but is not returned. With
-// no neighbours every share is zero. w must be valid.
-func Votes(neighbours []Neighbour, classes []string, w Weighting) []Vote {
-	scores := make([]float64, len(neighbours))
-	for i, n := range neighbours {
-		scores[i] = n.Score
+// Votes returns what share each of the classes has, best first, ties in the
+// order given and classes of which no neighbour knows last. The weights are
+// renormalised over those voters that know of a class: of the v.K nearest, not
+// of the nearest that know of it. In a single-label task the shares sum to
+// one; those of a multi-label task need not, each finding being voted on by
+// itself. It returns ErrWeighting, ErrDimension or ErrTarget if v or a
+// neighbour is not as described.
+func Votes(neighbours []Neighbour, classes []string, multi bool, v Voting) ([]Vote, error) {
+	votes, err := v.votes(neighbours, classes, multi)
+	slices.SortStableFunc(votes, func(a, b Vote) int { return cmp.Compare(b.share(), a.share()) })
+	return votes, err
+}
+
+// Shares returns the shares of a vote in the order of the classes, NaN where no
+// neighbour knows of a class. The errors are those of Votes.
+func Shares(neighbours []Neighbour, classes []string, multi bool, v Voting) ([]float64, error) {
+	votes, err := v.votes(neighbours, classes, multi)
+	shares := make([]float64, len(votes))
+	for c, vote := range votes {
+		shares[c] = vote.share()
 	}
-	weights := w.Weights(scores)
-	votes := make([]Vote, 0, len(classes))
-	for _, class := range distinct(classes) {
-		v := Vote{Class: class}
-		for i, n := range neighbours {
-			if slices.Contains(n.Classes, class) {
-				v.Share += weights[i]
-				v.Count++
+	return shares, err
+}
+
+// share returns the share, or NaN if there is none.
+func (v Vote) share() float64 {
+	if v.Share == nil {
+		return math.NaN()
+	}
+	return *v.Share
+}
+
+// votes returns the votes in the order of the classes.
+func (v Voting) votes(neighbours []Neighbour, classes []string, multi bool) ([]Vote, error) {
+	if err := v.Validate(); err != nil {
+		return nil, err
+	}
+	for i, n := range neighbours {
+		if err := n.check(classes, multi); err != nil {
+			return nil, fmt.Errorf("neighbour %d: %w", i, err)
+		}
+	}
+	voters := v.voters(neighbours)
+	votes := make([]Vote, len(classes))
+	for c, class := range classes {
+		votes[c] = v.vote(neighbours, voters, c)
+		votes[c].Class = class
+	}
+	return votes, nil
+}
+
+// vote counts the voters' votes on class c.
+func (v Voting) vote(neighbours []Neighbour, voters []int, c int) Vote {
+	var vote Vote
+	var knowing []int
+	for _, i := range voters {
+		if y := neighbours[i].Y[c]; !math.IsNaN(y) {
+			knowing = append(knowing, i)
+			vote.Known++
+			if y >= 0.5 {
+				vote.Count++
 			}
 		}
-		v.Share = min(v.Share, 1) // a sum of weights may pass one by rounding
-		votes = append(votes, v)
 	}
-	slices.SortStableFunc(votes, func(a, b Vote) int { return cmp.Compare(b.Share, a.Share) })
-	return votes
+	if vote.Known == 0 {
+		return vote
+	}
+	weights, share := make([]float64, len(neighbours)), 0.0
+	v.weigh(weights, neighbours, knowing)
+	for _, i := range knowing {
+		share += weights[i] * neighbours[i].Y[c]
+	}
+	share = min(share, 1) // a sum of weights may pass one by rounding
+	vote.Share = &share
+	return vote
 }
 
-// distinct returns the given names sorted and without repetition.
-func distinct(names []string) []string {
-	sorted := slices.Clone(names)
-	slices.Sort(sorted)
-	return slices.Compact(sorted)
+// check returns ErrDimension or ErrTarget unless n is as described.
+func (n Neighbour) check(classes []string, multi bool) error {
+	known := func(y float64) bool { return !math.IsNaN(y) }
+	if !multi && len(n.Y) == len(classes) && !slices.ContainsFunc(n.Y, known) {
+		return nil
+	}
+	return Examples{Classes: classes, Multi: multi}.checkTarget(n.Y)
 }

@@ -163,7 +163,7 @@ func Merge(tasks, more []Task) ([]Task, error) {
 			if err := t.CheckSettings(t.Settings); err != nil {
 				return nil, err
 			}
-			i, merged = len(merged), append(merged, Task{Name: t.Name, Multi: t.Multi, Settings: t.Settings})
+			i, merged = len(merged), append(merged, Task{Name: t.Name, Multi: t.Multi, Settings: t.Settings.Clone()})
 		}
 		if merged[i].Multi != t.Multi {
 			return nil, fmt.Errorf("task %s: %w: declared both single-label and multi-label", t.Name, ErrInvalid)

@@ -186,7 +186,7 @@ func favourite(opinions []Label) (class string) {
 		}
 	}
 	for _, c := range named(opinions) {
-		if more(sums[c], best) {
+		if class == "" || more(sums[c], best) {
 			class, best = c, sums[c]
 		}
 	}

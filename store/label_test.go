@@ -258,6 +258,10 @@ func TestTheLabelWithoutReaderStandsForAll(t *testing.T) {
 	if !ok || got.Classes[0] != "covid" || len(got.Opinions) != 2 || got.Reader != "" || got.Source != "file" || got.Time != late || got.Confidence != 0 {
 		t.Errorf("Resolve of two readers: got %+v, want the first by name, of the later time", got)
 	}
+	a.Confidence, b.Confidence = 1e-10, 1e-10
+	if got, ok := store.Resolve(finding, []store.Label{b, a}); !ok || !slices.Equal(got.Classes, []string{"covid"}) {
+		t.Errorf("Resolve of two readers who are hardly sure: got %+v, want the first by name", got)
+	}
 	a.Removed = true
 	if got, ok := store.Resolve(finding, []store.Label{a, b}); !ok || !got.Says(b) {
 		t.Errorf("Resolve of one reader and one that has withdrawn: got %+v", got)

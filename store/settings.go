@@ -18,7 +18,8 @@ type Settings struct {
 	// Balanced gives every class the same weight however many examples it has.
 	Balanced bool `json:"balanced,omitempty"`
 	// Priors are the shares of the classes that are expected where the answers are
-	// used, each within 0 and 1. Those of a single-label task sum to 1.
+	// used, each within 0 and 1. Those of a single-label task are of all its
+	// classes and sum to 1.
 	Priors map[string]float64 `json:"priors,omitempty"`
 
 	// Weighting is how votes are weighted, Temperature that of softmax, Neighbours
@@ -161,8 +162,12 @@ func (t Task) checkPriors(priors map[string]float64) (err error) {
 			err = errors.Join(err, fmt.Errorf("priors, class %.80q: %g: %w: not within 0 and 1", class, p, ErrInvalid))
 		}
 	}
-	if err == nil && !t.Multi && len(priors) > 0 && math.Abs(sum-1) > 1e-6 {
+	switch {
+	case err != nil || t.Multi || len(priors) == 0:
+	case math.Abs(sum-1) > 1e-6:
 		err = fmt.Errorf("priors: %w: they sum to %g, and those of a single-label task to 1", ErrInvalid, sum)
+	case len(priors) < len(t.Classes):
+		err = fmt.Errorf("priors: %w: %d for %d classes; those of a single-label task are of all", ErrInvalid, len(priors), len(t.Classes))
 	}
 	return err
 }

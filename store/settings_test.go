@@ -22,6 +22,7 @@ func TestSettingsThatCannotBeAreRefusedByName(t *testing.T) {
 		"policies: not valid":              {finding, store.Settings{Policies: map[string]store.Policy{"": {}}}, store.ErrInvalid},
 		"priors: class \"x\"":              {finding, store.Settings{Priors: map[string]float64{"x": 0.5}}, store.ErrClass},
 		"priors: not valid: they sum":      {finding, store.Settings{Priors: map[string]float64{"covid": 0.5, "normal": 0.4}}, store.ErrInvalid},
+		"priors: not valid: 2 for 3":       {finding, store.Settings{Priors: map[string]float64{"covid": 0.5, "normal": 0.5}}, store.ErrInvalid},
 		"priors, class \"line\": 1":        {devices, store.Settings{Priors: map[string]float64{"line": 1}}, store.ErrInvalid},
 		"priors, class \"tube\": NaN":      {devices, store.Settings{Priors: map[string]float64{"tube": math.NaN()}}, store.ErrInvalid},
 		"weighting":                        {finding, store.Settings{Weighting: "a\x00"}, store.ErrInvalid},
@@ -58,7 +59,14 @@ func TestMergeKeepsSettings(t *testing.T) {
 	if err != nil || len(got) != 2 || !reflect.DeepEqual(got[0].Settings, configured.Settings) || !reflect.DeepEqual(got[1].Settings, fresh.Settings) {
 		t.Errorf("Merge: got %+v, %v, want the settings there are and those of what is new", got, err)
 	}
-	fresh.Name, fresh.Settings.Head = "bad", "forest"
+	fresh.Name, fresh.Classes = "plane", []string{"axial", "sagittal"}
+	fresh.Settings.Priors = map[string]float64{"axial": 0.5, "sagittal": 0.5}
+	got, err = store.Merge(nil, []store.Task{fresh})
+	fresh.Settings.Priors["axial"] = 0 // the caller's own
+	if err != nil || got[0].Settings.Priors["axial"] != 0.5 {
+		t.Errorf("Merge: got %+v, %v, want settings of its own", got, err)
+	}
+	fresh.Settings = store.Settings{Head: "forest"}
 	if _, err := store.Merge(nil, []store.Task{fresh}); !errors.Is(err, store.ErrInvalid) {
 		t.Errorf("Merge of a task with settings that cannot be: got %v, want ErrInvalid", err)
 	}

@@ -50,8 +50,8 @@ type Catalog interface {
 	// collection that does not pass Validate is ErrInvalid.
 	Create(ctx context.Context, c Collection) error
 	// Declare adds tasks, or classes to tasks there are. What exists already
-	// is left as it is; a task declared both single- and multi-label is
-	// ErrInvalid.
+	// is left as it is, its settings too (see Configure); a task declared both
+	// single- and multi-label is ErrInvalid.
 	Declare(ctx context.Context, collection string, tasks []Task) error
 	// Configure replaces the settings of a task. Unknown tasks are ErrTask,
 	// unknown classes in policies or priors ErrClass, and values that cannot be

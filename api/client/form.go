@@ -59,17 +59,24 @@ func (f *form) close() (mediaType string, body []byte, err error) {
 
 // metadata describes the image that follows it.
 type metadata struct {
-	ID      string              `json:"id,omitempty"`
-	Patient string              `json:"patient,omitempty"`
-	Study   string              `json:"study,omitempty"`
-	Series  string              `json:"series,omitempty"`
-	Name    string              `json:"name,omitempty"`
-	Labels  map[string][]string `json:"labels,omitempty"`
+	ID      string         `json:"id,omitempty"`
+	Patient string         `json:"patient,omitempty"`
+	Study   string         `json:"study,omitempty"`
+	Series  string         `json:"series,omitempty"`
+	Name    string         `json:"name,omitempty"`
+	Labels  map[string]any `json:"labels,omitempty"`
 }
 
 // image adds an image with what is known of it.
 func (f *form) image(i api.Image, content []byte) error {
-	if err := f.json("metadata", metadata{i.ID, i.Patient, i.Study, i.Series, i.Name, i.Labels}); err != nil {
+	labels := map[string]any{}
+	for task, classes := range i.Labels {
+		labels[task] = classes
+	}
+	for task, said := range i.Said {
+		labels[task] = said
+	}
+	if err := f.json("metadata", metadata{i.ID, i.Patient, i.Study, i.Series, i.Name, labels}); err != nil {
 		return err
 	}
 	return f.file("image", content)

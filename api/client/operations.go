@@ -78,11 +78,6 @@ func (c *Client) Delete(ctx context.Context, name, id string) error {
 	return c.do(ctx, collection(http.MethodDelete, name, "instances", id))
 }
 
-// Label stores labels, all or none.
-func (c *Client) Label(ctx context.Context, name string, labels []api.LabelRequest) (api.Labelled, error) {
-	return tell[api.Labelled](ctx, c, collection(http.MethodPost, name, "labels"), map[string]any{"labels": labels})
-}
-
 // Similar returns the stored cases nearest to a query.
 func (c *Client) Similar(ctx context.Context, name string, q api.Query) (api.Similar, error) {
 	return query[api.Similar](ctx, c, collection(http.MethodPost, name, "similar"), q)
@@ -113,20 +108,13 @@ func query[T any](ctx context.Context, c *Client, r request, q api.Query) (v T, 
 	return ask[T](ctx, c, r.carrying(mediaType, body))
 }
 
-// Probes describes the probes of a collection, in the order of its tasks.
-func (c *Client) Probes(ctx context.Context, name string) ([]api.ProbeInfo, error) {
-	answer, err := ask[struct{ Probes []api.ProbeInfo }](ctx, c, collection(http.MethodGet, name, "probes"))
-	return answer.Probes, err
+// Evaluate measures how well the labels can be predicted, in a job of the server.
+func (c *Client) Evaluate(ctx context.Context, name string, o api.EvaluateOptions, progress func(done, total int)) (api.Evaluation, error) {
+	return inBackground[api.Evaluation](ctx, c, collection(http.MethodPost, name, "evaluate"), o, progress)
 }
 
-// Evaluate measures how well the labels can be predicted. The server does not
-// tell how far it is: progress is never called.
-func (c *Client) Evaluate(ctx context.Context, name string, o api.EvaluateOptions, _ func(done, total int)) (api.Evaluation, error) {
-	return tell[api.Evaluation](ctx, c, collection(http.MethodPost, name, "evaluate"), o)
-}
-
-// Reindex rebuilds a collection's index while the old one serves. The server
-// does not tell how far it is: progress is never called.
-func (c *Client) Reindex(ctx context.Context, name string, to store.Reindexing, _ func(done, total int)) (store.Reindexed, error) {
-	return tell[store.Reindexed](ctx, c, collection(http.MethodPost, name, "reindex"), to)
+// Reindex rebuilds a collection's index while the old one serves, in a job of the
+// server.
+func (c *Client) Reindex(ctx context.Context, name string, to store.Reindexing, progress func(done, total int)) (store.Reindexed, error) {
+	return inBackground[store.Reindexed](ctx, c, collection(http.MethodPost, name, "reindex"), to, progress)
 }

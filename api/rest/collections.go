@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -84,9 +85,8 @@ func (s *Server) reindex(c echo.Context) error {
 	if err := decode(c, &to); err != nil {
 		return err
 	}
-	done, err := s.service.Reindex(c.Request().Context(), segment(c, "c"), to, nil)
-	if err != nil {
-		return inBody{err}
-	}
-	return reply(c, http.StatusOK, done)
+	name := segment(c, "c")
+	return s.long(c, "reindex", name, func(ctx context.Context, progress func(done, total int)) (any, error) {
+		return s.service.Reindex(ctx, name, to, progress)
+	})
 }

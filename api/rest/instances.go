@@ -8,7 +8,6 @@ import (
 
 	"github.com/labstack/echo/v4"
 
-	"nearcase/api"
 	"nearcase/store"
 )
 
@@ -69,18 +68,4 @@ func (s *Server) original(c echo.Context) error {
 	c.Response().WriteHeader(http.StatusOK)
 	_, err = io.Copy(slowly{c}, image)
 	return err
-}
-
-func (s *Server) label(c echo.Context) error {
-	var body struct {
-		Labels []api.LabelRequest `json:"labels"`
-	}
-	if err := decode(c, &body); err != nil {
-		return err
-	}
-	stored, err := s.service.Label(c.Request().Context(), segment(c, "c"), body.Labels)
-	if err != nil {
-		return inBody{err}
-	}
-	return reply(c, http.StatusOK, stored)
 }

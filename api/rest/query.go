@@ -90,25 +90,3 @@ func (s *Server) queryPart(q *api.Query, part *multipart.Part) error {
 	}
 	return problem.New(problem.MultipartInvalid, "unknown part "+part.FormName()+"; parts are image and query")
 }
-
-func (s *Server) probes(c echo.Context) error {
-	probes, err := s.service.Probes(c.Request().Context(), segment(c, "c"))
-	if err != nil {
-		return err
-	}
-	return reply(c, http.StatusOK, map[string]any{"probes": all(probes)})
-}
-
-// evaluate answers when it is done, which can take minutes; it ends when the
-// sender leaves.
-func (s *Server) evaluate(c echo.Context) error {
-	var o api.EvaluateOptions
-	if err := decodeAny(c, &o); err != nil {
-		return err
-	}
-	e, err := s.service.Evaluate(c.Request().Context(), segment(c, "c"), o, nil)
-	if err != nil {
-		return inBody{err}
-	}
-	return reply(c, http.StatusOK, e)
-}

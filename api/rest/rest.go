@@ -2,7 +2,7 @@
 // as problem documents (RFC 9457). It is the only importer of echo.
 //
 // It has no authentication and therefore serves loopback addresses alone.
-// Every answer is JSON, save the originals of images. What a request says that
+// Every answer is JSON, save the originals of images and exports. What a request says that
 // is not known here, such as a query parameter or a JSON key, is refused by
 // name.
 package rest
@@ -96,17 +96,29 @@ func (s *Server) routes() {
 	s.route(http.MethodGet, "/v1/collections/:c", s.collection)
 	s.route(http.MethodDelete, "/v1/collections/:c", s.drop, "confirm")
 	s.route(http.MethodPost, "/v1/collections/:c/tasks", s.declare)
+	s.route(http.MethodGet, "/v1/collections/:c/tasks/:task/settings", s.settings)
+	s.route(http.MethodPut, "/v1/collections/:c/tasks/:task/settings", s.configure)
 	s.route(http.MethodGet, "/v1/collections/:c/instances", s.list, "after", "limit")
 	s.route(http.MethodPost, "/v1/collections/:c/instances", s.ingest, "replace", "repeats", "source")
 	s.route(http.MethodGet, "/v1/collections/:c/instances/:id", s.instance)
 	s.route(http.MethodDelete, "/v1/collections/:c/instances/:id", s.remove)
 	s.route(http.MethodGet, "/v1/collections/:c/instances/:id/original", s.original)
+	s.route(http.MethodGet, "/v1/collections/:c/instances/:id/history", s.history)
 	s.route(http.MethodPost, "/v1/collections/:c/labels", s.label)
 	s.route(http.MethodPost, "/v1/collections/:c/similar", s.similar)
 	s.route(http.MethodPost, "/v1/collections/:c/classify", s.classify)
 	s.route(http.MethodGet, "/v1/collections/:c/probes", s.probes)
-	s.route(http.MethodPost, "/v1/collections/:c/evaluate", s.evaluate)
-	s.route(http.MethodPost, "/v1/collections/:c/reindex", s.reindex)
+	s.route(http.MethodGet, "/v1/collections/:c/probes/:task", s.probe, "version")
+	s.route(http.MethodPost, "/v1/collections/:c/probes/:task/retrain", s.retrain, "background")
+	s.route(http.MethodPost, "/v1/collections/:c/probes/:task/rollback", s.rollback)
+	s.route(http.MethodGet, "/v1/collections/:c/probes/:task/compare", s.compare, "a", "b")
+	s.route(http.MethodPost, "/v1/collections/:c/evaluate", s.evaluate, "background")
+	s.route(http.MethodPost, "/v1/collections/:c/review", s.review, "background")
+	s.route(http.MethodPost, "/v1/collections/:c/reindex", s.reindex, "background")
+	s.route(http.MethodGet, "/v1/collections/:c/export", s.export, "format", "tasks", "where", "vectors")
+	s.route(http.MethodGet, "/v1/jobs", s.jobs)
+	s.route(http.MethodGet, "/v1/jobs/:id", s.job, "wait")
+	s.route(http.MethodDelete, "/v1/jobs/:id", s.cancel)
 }
 
 // route adds a route that takes the query parameters named and no others.

@@ -34,8 +34,8 @@ func TestEveryRouteAnswers(t *testing.T) {
 		t.Errorf("probes: got %+v, want two with 20 examples in the first", got)
 	}
 	w.send(http.MethodPost, "/v1/collections/cases/evaluate", "", "").problem(422, "query_invalid") // it has two
-	if got := decoded[api.Evaluation](w.json(http.MethodPost, "/v1/collections/cases/evaluate", `{"task":"finding"}`).want(200)); len(got.Rows) != 3 {
-		t.Errorf("evaluate: got %d rows, want 3", len(got.Rows))
+	if got := decoded[api.Evaluation](w.json(http.MethodPost, "/v1/collections/cases/evaluate", `{"task":"finding"}`).want(200)); len(got.Results) != 8 {
+		t.Errorf("evaluate: got %d results, want 8", len(got.Results))
 	}
 	if got := decoded[store.Reindexed](w.json(http.MethodPost, "/v1/collections/cases/reindex", `{"engine":"coder"}`).want(200)); got.To.Engine != "coder" || got.Instances != 20 {
 		t.Errorf("reindex: got %+v, want 20 instances in coder", got)

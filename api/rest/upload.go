@@ -24,20 +24,6 @@ const (
 	partQuery    = "query"
 )
 
-// metadata describes the image that follows it.
-type metadata struct {
-	ID      string              `json:"id"`
-	Patient string              `json:"patient"`
-	Study   string              `json:"study"`
-	Series  string              `json:"series"`
-	Name    string              `json:"name"`
-	Labels  map[string][]string `json:"labels"`
-}
-
-func (m metadata) image() api.Image {
-	return api.Image{ID: m.ID, Patient: m.Patient, Study: m.Study, Series: m.Series, Name: m.Name, Labels: m.Labels}
-}
-
 // upload reads the images of a request one by one, as they are asked for.
 type upload struct {
 	parts    *multipart.Reader // nil when the body is one image
@@ -210,7 +196,7 @@ func (u *upload) unpack(of api.Image, content []byte) (api.Image, error) {
 	u.stop = stop
 	u.unpacked = func() (api.Image, bool) {
 		image, ok := next()
-		image.Patient, image.Study, image.Series, image.Labels = of.Patient, of.Study, of.Series, of.Labels
+		image.Patient, image.Study, image.Series, image.Labels, image.Said = of.Patient, of.Study, of.Series, of.Labels, of.Said
 		return image, ok
 	}
 	return u.next()

@@ -70,7 +70,13 @@ func newService(t testing.TB, dir string, o api.Options) (*api.Service, *local.C
 
 func open(t testing.TB, a api.Options, o rest.Options) *world {
 	t.Helper()
-	w := &world{t: t, log: &apitest.Journal{}, served: make(chan error, 1), dir: t.TempDir()}
+	return openIn(t, t.TempDir(), a, o)
+}
+
+// openIn is open over what a directory has.
+func openIn(t testing.TB, dir string, a api.Options, o rest.Options) *world {
+	t.Helper()
+	w := &world{t: t, log: &apitest.Journal{}, served: make(chan error, 1), dir: dir}
 	w.service, w.catalog = newService(t, w.dir, a)
 	o.Logger = slog.New(slog.NewJSONHandler(w.log, nil))
 	w.server = rest.New(w.service, o)
@@ -100,6 +106,14 @@ func open(t testing.TB, a api.Options, o rest.Options) *world {
 func cases(t testing.TB, n int) *world {
 	t.Helper()
 	w := open(t, api.Options{}, rest.Options{MaxBody: 200_000, MaxImageBytes: 20_000, MaxFiles: 30})
+	w.fill(n)
+	return w
+}
+
+// fill makes the collection "cases" of n images.
+func (w *world) fill(n int) {
+	t := w.t
+	t.Helper()
 	w.json(http.MethodPost, "/v1/collections", `{"name":"cases","model":"quadrants",
 		"tasks":[{"name":"finding","classes":["dark","light"]},{"name":"marks","multi":true,"classes":["a","b"]}]}`).want(201)
 	f := newForm(t)
@@ -111,7 +125,6 @@ func cases(t testing.TB, n int) *world {
 	if n > 0 {
 		w.form("/v1/collections/cases/instances", f).want(200)
 	}
-	return w
 }
 
 // answer is what a request got.

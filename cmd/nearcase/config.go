@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/caarlos0/env/v11"
 	"go.yaml.in/yaml/v3"
@@ -20,23 +21,24 @@ import (
 // config is the configuration file. config.example.yaml documents every key
 // and equals the defaults.
 type config struct {
-	Data        string      `yaml:"data" env:"DATA"`
-	Listen      string      `yaml:"listen" env:"LISTEN"`
-	Models      string      `yaml:"models" env:"MODELS"`
-	Model       string      `yaml:"model" env:"MODEL"`
-	ONNXRuntime string      `yaml:"onnxruntime" env:"ONNXRUNTIME"`
-	Workers     int         `yaml:"workers" env:"WORKERS"`
-	Threads     int         `yaml:"threads" env:"THREADS"`
-	Batch       int         `yaml:"batch" env:"BATCH"`
-	Providers   []string    `yaml:"providers,flow" env:"PROVIDERS"`
-	Fallback    bool        `yaml:"provider_fallback" env:"PROVIDER_FALLBACK"`
-	Hub         hubConfig   `yaml:"hub" envPrefix:"HUB_"`
-	Frames      frames      `yaml:"frames" envPrefix:"FRAMES_"`
-	Privacy     privacy     `yaml:"privacy" envPrefix:"PRIVACY_"`
-	Votes       votesConfig `yaml:"votes" envPrefix:"VOTES_"`
-	Index       indexConfig `yaml:"index" envPrefix:"INDEX_"`
-	Limits      limits      `yaml:"limits" envPrefix:"LIMITS_"`
-	Log         logConfig   `yaml:"log" envPrefix:"LOG_"`
+	Data        string       `yaml:"data" env:"DATA"`
+	Listen      string       `yaml:"listen" env:"LISTEN"`
+	Models      string       `yaml:"models" env:"MODELS"`
+	Model       string       `yaml:"model" env:"MODEL"`
+	ONNXRuntime string       `yaml:"onnxruntime" env:"ONNXRUNTIME"`
+	Workers     int          `yaml:"workers" env:"WORKERS"`
+	Threads     int          `yaml:"threads" env:"THREADS"`
+	Batch       int          `yaml:"batch" env:"BATCH"`
+	Providers   []string     `yaml:"providers,flow" env:"PROVIDERS"`
+	Fallback    bool         `yaml:"provider_fallback" env:"PROVIDER_FALLBACK"`
+	Hub         hubConfig    `yaml:"hub" envPrefix:"HUB_"`
+	Frames      frames       `yaml:"frames" envPrefix:"FRAMES_"`
+	Privacy     privacy      `yaml:"privacy" envPrefix:"PRIVACY_"`
+	Votes       votesConfig  `yaml:"votes" envPrefix:"VOTES_"`
+	Probes      probesConfig `yaml:"probes" envPrefix:"PROBES_"`
+	Index       indexConfig  `yaml:"index" envPrefix:"INDEX_"`
+	Limits      limits       `yaml:"limits" envPrefix:"LIMITS_"`
+	Log         logConfig    `yaml:"log" envPrefix:"LOG_"`
 }
 
 type hubConfig struct {
@@ -57,9 +59,16 @@ type privacy struct {
 }
 
 type votesConfig struct {
-	Neighbours  int     `yaml:"neighbours" env:"NEIGHBOURS"`
-	Weighting   string  `yaml:"weighting" env:"WEIGHTING"`
-	Temperature float64 `yaml:"temperature" env:"TEMPERATURE"`
+	Neighbours    int     `yaml:"neighbours" env:"NEIGHBOURS"`
+	Weighting     string  `yaml:"weighting" env:"WEIGHTING"`
+	Temperature   float64 `yaml:"temperature" env:"TEMPERATURE"`
+	OnePerPatient bool    `yaml:"one_per_patient" env:"ONE_PER_PATIENT"`
+}
+
+type probesConfig struct {
+	RefitLabels int           `yaml:"refit_labels" env:"REFIT_LABELS"`
+	RefitAfter  time.Duration `yaml:"refit_after" env:"REFIT_AFTER"`
+	RefitShare  float64       `yaml:"refit_share" env:"REFIT_SHARE"`
 }
 
 type indexConfig struct {
@@ -91,7 +100,8 @@ func defaults() config {
 		Hub:       hubConfig{Endpoint: "https://huggingface.co"},
 		Frames:    frames{Which: api.All, Sample: 16},
 		Privacy:   privacy{Fields: slices.Clone(embed.DefaultFields), Originals: api.Deidentified},
-		Votes:     votesConfig{Neighbours: 20, Weighting: "softmax", Temperature: 0.07},
+		Votes:     votesConfig{Neighbours: 20, Weighting: "softmax", Temperature: 0.07, OnePerPatient: true},
+		Probes:    probesConfig{RefitLabels: 20, RefitAfter: 5 * time.Minute, RefitShare: 0.1},
 		Index:     indexConfig{Engine: "auto"},
 		Limits:    limits{ImageBytes: 256 << 20, ImagePixels: 100_000_000, ImageFrames: 5000, RequestBytes: 1 << 30, RequestImages: 1000},
 		Log:       logConfig{Level: "info", Format: "text"},
@@ -167,8 +177,11 @@ func (c config) check() error {
 		within("frames.sample", c.Frames.Sample, 1, 10_000),
 		oneOf("privacy.originals", c.Privacy.Originals, api.Deidentified, api.None, api.Received),
 		c.Privacy.check(),
-		oneOf("votes.weighting", c.Votes.Weighting, "softmax", "uniform"),
+		oneOf("votes.weighting", c.Votes.Weighting, "softmax", "uniform", "distance"),
 		within("votes.temperature", c.Votes.Temperature, 1e-3, 100),
+		within("probes.refit_labels", c.Probes.RefitLabels, 1, 1_000_000),
+		within("probes.refit_after", c.Probes.RefitAfter, time.Second, 1000*time.Hour),
+		within("probes.refit_share", c.Probes.RefitShare, 0.001, 1),
 		oneOf("index.engine", c.Index.Engine, "auto", "exact", "graph", "coder"),
 		within("index.m", c.Index.M, 0, 256),
 		within("index.ef_construction", c.Index.EfConstruction, 0, 1<<16),
@@ -200,7 +213,7 @@ func (p privacy) check() error {
 	return nil
 }
 
-func within[T int | int64 | float64](key string, v, low, high T) error {
+func within[T int | int64 | float64 | time.Duration](key string, v, low, high T) error {
 	if v >= low && v <= high {
 		return nil
 	}
@@ -221,6 +234,16 @@ func (i indexConfig) spec() store.Index {
 		Engine: i.Engine, M: i.M, EfConstruction: i.EfConstruction, EfSearch: i.EfSearch,
 		Recall: i.Recall, Candidates: i.Candidates,
 	}
+}
+
+// refit is when probes are refitted: before an answer that has no version, unless
+// the program goes on and answers meanwhile.
+func (p probesConfig) refit(serves bool) api.Refit {
+	r := api.Refit{When: api.Asked, Labels: p.RefitLabels, After: p.RefitAfter, Share: p.RefitShare}
+	if serves {
+		r.When = api.Background
+	}
+	return r
 }
 
 // calm returns the configuration for a command that is over soon: it is told what

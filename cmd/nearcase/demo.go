@@ -51,6 +51,7 @@ func (d demoCommand) Run(ctx context.Context, s *session) (err error) {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(c.Data)) }()
 	}
+	s.serves = !d.Once
 	service, done, err := s.openLocal(c, orNew)
 	if err != nil {
 		return err
@@ -75,7 +76,7 @@ func (d demoCommand) show(ctx context.Context, s *session, c config, service *ap
 		return err
 	}
 	for _, task := range phantom.Tasks() {
-		e, err := service.Evaluate(ctx, demoCollection, api.EvaluateOptions{Task: task.Name}, s.progress("evaluate"))
+		e, err := service.Evaluate(ctx, demoCollection, api.EvaluateOptions{Task: task.Name, Mistakes: -1}, s.progress("evaluate"))
 		if err != nil {
 			return err
 		}

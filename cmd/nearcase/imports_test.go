@@ -14,11 +14,11 @@ import (
 // package (with its subpackages' tests) that may import a third-party module.
 var (
 	arrows = map[string][]string{
-		"cmd/nearcase":         {"api", "api/client", "api/rest", "cmd/nearcase/phantom", "embed", "embed/hub", "embed/onnx", "embed/scatter", "embed/text", "probe", "probe/eval", "store", "store/local"},
+		"cmd/nearcase":         {"api", "api/client", "api/rest", "cmd/nearcase/phantom", "embed", "embed/hub", "embed/onnx", "embed/scatter", "embed/text", "probe", "probe/eval", "probe/eval/report", "store", "store/local"},
 		"cmd/nearcase/phantom": {},
-		"api":                  {"embed", "probe", "probe/eval", "store"},
+		"api":                  {"embed", "probe", "probe/eval", "probe/eval/report", "store"},
 		"api/apitest":          {"api", "embed", "embed/dicom/dataset"},
-		"api/rest":             {"api", "api/problem", "store"},
+		"api/rest":             {"api", "api/problem", "probe/eval/report", "store"},
 		"api/client":           {"api", "api/problem", "store"},
 		"api/problem":          {"api", "embed", "probe", "probe/eval", "store"},
 		"embed":                {"embed/dicom", "embed/dicom/dataset", "embed/jpeg"},
@@ -40,8 +40,10 @@ var (
 		"store":                {},
 		"store/local":          {"index", "store"},
 		"store/storetest":      {"store"},
-		"probe":                {},
+		"probe":                {"probe/dense"},
+		"probe/dense":          {},
 		"probe/eval":           {},
+		"probe/eval/report":    {"probe/eval"},
 	}
 	owners = map[string]string{
 		"github.com/alecthomas/kong":        "cmd/nearcase",
@@ -54,10 +56,11 @@ var (
 		"go.yaml.in/yaml/v3":                "cmd/nearcase embed",
 		"golang.org/x/image":                "embed",
 		"golang.org/x/sync":                 "api store/local",
-		"golang.org/x/sys":                  "embed embed/hub embed/jpeg index/simd",
+		"golang.org/x/sys":                  "embed embed/hub embed/jpeg index/simd probe probe/dense",
 		"golang.org/x/term":                 "cmd/nearcase",
 		"golang.org/x/text":                 "embed/dicom/dataset embed/text",
 		"github.com/rivo/uniseg":            "embed/text",
+		"github.com/parquet-go/parquet-go":  "api",
 		"gonum.org/v1/gonum":                "probe",
 		"google.golang.org/protobuf":        "api/apitest embed/onnx embed/scatter",
 	}

@@ -31,7 +31,10 @@ type commands struct {
 	Similar     similarCommand     `cmd:"" help:"Find the cases most similar to an image."`
 	Classify    classifyCommand    `cmd:"" help:"Classify an image by its neighbours' votes and by the probes."`
 	Label       labelCommand       `cmd:"" help:"Add, correct or remove labels of a stored image."`
+	Probes      probesCommand      `cmd:"" help:"List, show, retrain, roll back and compare the probes of a task."`
 	Evaluate    evaluateCommand    `cmd:"" help:"Evaluate votes and probe in patient-grouped folds."`
+	Review      reviewCommand      `cmd:"" help:"List probable label errors, duplicates and images worth labelling."`
+	Export      exportCommand      `cmd:"" help:"Write vectors, labels and metadata for NumPy, Parquet or JSON readers."`
 	Reindex     reindexCommand     `cmd:"" help:"Rebuild the index, perhaps with another engine, while the old one serves."`
 	Bench       benchCommand       `cmd:"" help:"Measure models and index engines on images of yours."`
 	Collections collectionsCommand `cmd:"" help:"List, show, create or drop collections."`

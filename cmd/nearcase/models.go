@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,6 +24,8 @@ import (
 type models struct {
 	config    config
 	measuring *measuring // nil for a command that is over soon: see tune
+	refit     api.Refit
+	logger    *slog.Logger
 }
 
 // open loads a model by name into ONNX Runtime, with its text tower if it has one.

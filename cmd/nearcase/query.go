@@ -213,8 +213,10 @@ type classifyCommand struct {
 
 func (classifyCommand) Help() string {
 	return `Prints for each task the share of each class among the neighbours' votes beside
-the score of the linear probe, and whether the two agree. Labels of the query's
-own patient take part in neither. Neither is a diagnosis.
+the score of the ridge probe and the probability by the better probe, whether they
+agree, and how unusual the image is. Labels of the query's own patient take part in
+nothing. None of it is a diagnosis. The first time, probes are chosen and calibrated,
+which can take a while (see nearcase probes).
 
   nearcase classify --collection cxr image.png
   nearcase classify --collection cxr --task finding --json image.png`
@@ -245,21 +247,30 @@ func printClassification(w io.Writer, q api.Query, answer api.Classification) {
 	for _, a := range answer.Tasks {
 		fmt.Fprintf(w, "%s: %s\n", a.Task, verdict(q, a))
 		printScores(w, a)
+		printTrusted(w, a)
 		printVoters(w, a)
 		fmt.Fprintln(w)
 	}
+	fmt.Fprintln(w, noveltyText(answer.Novelty))
 	fmt.Fprintf(w, "%s; labels up to %d\n", about(q, answer.Query, answer.Provenance), answer.Watermark)
 }
 
-// printScores prints what votes, probe and texts say of each class.
+// printScores prints what votes, probes and texts say of each class, and the
+// default probe's probability and call.
 func printScores(w io.Writer, a api.TaskAnswer) {
-	heads, scored := []any{"  CLASS", "VOTES", "", "PROBE", ""}, [][]probe.Score{a.Probe.Scores}
+	heads, scored := []any{"  CLASS", "VOTES", "", "RIDGE", ""}, [][]probe.Score{a.Probe.Scores}
 	if a.ZeroShot != nil {
 		heads, scored = append(heads, "ZERO-SHOT", ""), append(scored, a.ZeroShot.Scores)
 	}
+	if len(a.Probabilities) > 0 {
+		heads = append(heads, "PROBABILITY", "", "CALL")
+	}
 	t := table(w, heads...)
 	for _, v := range a.Votes {
-		row := []any{"  " + v.Class, fmt.Sprintf("%.3f", v.Share), bar(v.Share)}
+		row := []any{"  " + v.Class, "-", ""}
+		if v.Share != nil {
+			row = []any{"  " + v.Class, fmt.Sprintf("%.3f", *v.Share), bar(*v.Share)}
+		}
 		for _, scores := range scored {
 			i := slices.IndexFunc(scores, func(s probe.Score) bool { return s.Class == v.Class })
 			if i < 0 {
@@ -268,9 +279,60 @@ func printScores(w io.Writer, a api.TaskAnswer) {
 				row = append(row, fmt.Sprintf("%6.3f", scores[i].Score), bar(scores[i].Score))
 			}
 		}
-		t.row(row...)
+		t.row(append(row, trusted(a, v.Class)...)...)
 	}
 	t.flush()
+}
+
+// trusted are a class's probability and call.
+func trusted(a api.TaskAnswer, class string) []any {
+	i := slices.IndexFunc(a.Probabilities, func(p api.Probability) bool { return p.Class == class })
+	if i < 0 {
+		return nil
+	}
+	p, call := a.Probabilities[i].Probability, ""
+	if i := slices.IndexFunc(a.Calls, func(c api.Call) bool { return c.Class == class }); i >= 0 {
+		call = a.Calls[i].State
+	}
+	return []any{fmt.Sprintf("%.3f", p), bar(p), call}
+}
+
+// printTrusted prints the prediction set, the reasons why something is missing,
+// and where the probes and votes differ.
+func printTrusted(w io.Writer, a api.TaskAnswer) {
+	if a.Set != nil {
+		fmt.Fprintf(w, "  set at %.3g %% coverage: %s\n", 100*a.Set.Coverage, setText(a))
+	}
+	if a.Softmax.Problem == "" && a.Probe.Problem == "" && a.Refused == "" && !slices.Equal(a.Softmax.Prediction, a.Probe.Prediction) {
+		fmt.Fprintf(w, "  the ridge probe says %s, the softmax probe %s\n", join(a.Probe.Prediction), join(a.Softmax.Prediction))
+	}
+	if a.Disagreement != nil && a.Disagreement.Flag {
+		fmt.Fprintf(w, "  have a look: votes and probe differ by %.2f\n", a.Disagreement.Gap)
+	}
+	for _, reason := range a.Reasons {
+		fmt.Fprintln(w, "  note:", reason)
+	}
+}
+
+func setText(a api.TaskAnswer) string {
+	if !a.Multi && len(a.Set.Classes) == 0 {
+		return "no class fits"
+	}
+	var texts []string
+	for _, class := range a.Set.Classes {
+		if slices.Contains(a.Set.Absent, class) {
+			class += "?"
+		}
+		texts = append(texts, class)
+	}
+	return join(texts)
+}
+
+func noveltyText(n api.Novelty) string {
+	if n.Percentile == nil {
+		return "how unusual it is: " + n.Problem
+	}
+	return fmt.Sprintf("more unusual than %.0f %% of the images of %d patients (distance %.3f to neighbour %d)", 100**n.Percentile, n.Reference, *n.Distance, n.K)
 }
 
 func printVoters(w io.Writer, a api.TaskAnswer) {
@@ -287,17 +349,18 @@ func printVoters(w io.Writer, a api.TaskAnswer) {
 
 // verdict says in words what votes and probe predict.
 func verdict(q api.Query, a api.TaskAnswer) string {
-	if a.Counts.Neighbours == 0 {
-		return none("labelled case", q)
-	}
-	rest := fmt.Sprintf(" (%d neighbours of %d patients; probe on %d labels)", a.Counts.Neighbours, a.Counts.Patients, a.Counts.Examples)
+	rest := fmt.Sprintf(" (%d neighbours of %d patients; %s probe on %d labels)", a.Counts.Neighbours, a.Counts.Patients, a.Default, a.Counts.Examples)
 	switch {
+	case a.Counts.Neighbours == 0:
+		return none("labelled case", q)
+	case a.Refused != "":
+		return a.Refused
 	case a.Agree == nil:
 		return fmt.Sprintf("votes say %s, the probe has no answer: %s", join(a.Vote), a.Probe.Problem) + rest
 	case *a.Agree:
 		return fmt.Sprintf("votes and probe agree on %s", join(a.Vote)) + rest
 	}
-	return fmt.Sprintf("votes say %s, the probe says %s: they disagree", join(a.Vote), join(a.Probe.Prediction)) + rest
+	return fmt.Sprintf("votes say %s, the probe says %s: they disagree", join(a.Vote), join(a.Prediction)) + rest
 }
 
 func join(classes []string) string {

@@ -38,6 +38,7 @@ func (v serveCommand) Run(ctx context.Context, s *session) error {
 	if err := rest.CheckListen(c.Listen); err != nil {
 		return err
 	}
+	s.serves = true
 	s.measureServing(ctx, newLogger(c.Log, s.stderr))
 	service, done, err := s.openLocal(c, orNew)
 	if err != nil {

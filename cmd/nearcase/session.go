@@ -39,6 +39,7 @@ type session struct {
 	globals
 	stdout, stderr io.Writer
 	measuring      *measuring // nil unless it will work for long
+	serves         bool       // it goes on until it is told to end
 }
 
 // operations are what both a data directory and a server can do.
@@ -50,10 +51,21 @@ type operations interface {
 	Drop(ctx context.Context, collection string) error
 	ListModels(context.Context) ([]api.ModelInfo, error)
 	Ingest(ctx context.Context, collection string, images iter.Seq[api.Image], o api.IngestOptions) iter.Seq2[api.Item, error]
+	List(ctx context.Context, collection string, after store.Key, limit int) (api.Page, error)
 	Label(ctx context.Context, collection string, labels []api.LabelRequest) (api.Labelled, error)
+	History(ctx context.Context, collection, id string) ([]api.LabelEntry, error)
+	Settings(ctx context.Context, collection, task string) (store.Settings, error)
+	Configure(ctx context.Context, collection, task string, settings store.Settings) error
 	Similar(ctx context.Context, collection string, q api.Query) (api.Similar, error)
 	Classify(ctx context.Context, collection string, q api.Query) (api.Classification, error)
+	Probes(ctx context.Context, collection string) ([]api.ProbeInfo, error)
+	Probe(ctx context.Context, collection, task string, version store.Key) (api.ProbeVersion, error)
+	Retrain(ctx context.Context, collection, task string, progress func(done, total int)) (api.ProbeVersion, error)
+	Rollback(ctx context.Context, collection, task string, version store.Key) (api.ProbeInfo, error)
+	Compare(ctx context.Context, collection, task string, a, b store.Key) (api.Comparison, error)
 	Evaluate(ctx context.Context, collection string, o api.EvaluateOptions, progress func(done, total int)) (api.Evaluation, error)
+	Review(ctx context.Context, collection string, o api.ReviewOptions, progress func(done, total int)) (api.Review, error)
+	Export(ctx context.Context, collection string, o api.ExportOptions, w io.Writer, progress func(done, total int)) (api.Exported, error)
 	Reindex(ctx context.Context, collection string, to store.Reindexing, progress func(done, total int)) (store.Reindexed, error)
 }
 
@@ -103,7 +115,9 @@ func (s *session) openLocal(c config, a access) (*api.Service, func() error, err
 	if err != nil {
 		return nil, nil, errors.Join(err, catalog.Close())
 	}
-	service := newService(models{config: c, measuring: s.measuring}, catalog, p)
+	m := models{config: c, measuring: s.measuring, refit: c.Probes.refit(s.serves), logger: newLogger(c.Log, s.stderr)}
+	m.refit.Progress = s.progress("refit probes")
+	service := newService(m, catalog, p)
 	return service, func() error { return errors.Join(service.Close(), catalog.Close()) }, nil
 }
 
@@ -123,8 +137,9 @@ func newService(m models, catalog store.Catalog, p api.Privacy) *api.Service {
 		Frames: api.Frames{Which: c.Frames.Which, Sample: c.Frames.Sample}, Privacy: p,
 		Limits:  embed.Limits{Bytes: c.Limits.ImageBytes, Pixels: c.Limits.ImagePixels, Frames: c.Limits.ImageFrames},
 		Workers: c.Workers, Batch: c.Batch, Neighbours: c.Votes.Neighbours,
-		Weighting: probe.Weighting{Kind: c.Votes.Weighting, Temperature: c.Votes.Temperature},
-		Index:     c.Index.spec(),
+		Weighting:         probe.Weighting{Kind: c.Votes.Weighting, Temperature: c.Votes.Temperature},
+		SeveralPerPatient: !c.Votes.OnePerPatient, Refit: m.refit, Logger: m.logger,
+		Index: c.Index.spec(),
 	})
 }
 

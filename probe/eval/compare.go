@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // FewPatients is the number of patients with (or without) a class below which a
@@ -44,11 +45,12 @@ func Assess(ctx context.Context, t Truth, p Predictions, o Options) (Result, err
 // over classes of squared errors (Brier, Mon. Weather Rev. 78, 1950), of two
 // classes half of that; ECE has 15 bins of the highest probability (Guo et al.,
 // ICML 2017). Of a multi-label task accuracy, balanced accuracy, Brier score,
-// log loss and ECE are means over classes, each over the images of which it is
-// known, and coverage is the share of present findings that are in their image's
-// set. ECE is raised by chance, and more so by resampling: its interval is that of
-// the basic bootstrap, extended to its value, and holds the limit of ever more
-// patients less often than 95 times in 100. Of fewer than k cases, those missing count against precision at k.
+// log loss and ECE, there of the probability of the class itself, are means over
+// classes, each over the images of which it is known, and coverage is the share of
+// present findings that are in their image's set. ECE is raised by chance, and more
+// so by resampling: its interval is that of the basic bootstrap, extended to its
+// value, and holds the limit of ever more patients less often than 95 times in 100.
+// Of fewer than k cases, those missing count against precision at k.
 //
 // In simulated studies of 30 to 300 patients the intervals of accuracy, of AUC
 // and of the other measures of classes hold the limit 93 to 97 times in 100, and
@@ -173,7 +175,7 @@ func (c *Comparison) measures(names []string, class, from int) []Measure {
 		if m.Defined == 0 {
 			m.Low, m.High = 0, c.highest(name)
 		}
-		m.Low = max(m.Low, 0)
+		m.Low, m.High = max(m.Low, 0), min(m.High, c.highest(name)) // a reflected one may be outside
 		all = append(all, m)
 	}
 	return all
@@ -185,10 +187,8 @@ func (c *Comparison) result(i int, p Predictions, s *scorer, warnings []string) 
 		Model: p.Model, Method: p.Method, N: len(c.truth.Y), Patients: c.n, Measures: c.measures(ofTask, -1, from),
 		Confusion: s.confusion(), Reliability: reliability(s.calibration), Warnings: slices.Clone(warnings),
 	}
-	for _, m := range r.Measures {
-		if m.Name == Accuracy && m.Low == m.High {
-			r.Warnings = append(r.Warnings, "every resample has the same accuracy: an interval without width is no certainty")
-		}
+	if same := r.withoutWidth(); len(same) > 0 {
+		r.Warnings = append(r.Warnings, fmt.Sprintf("every resample has the same %s: an interval without width is no certainty", strings.Join(same, " and ")))
 	}
 	whole := ones(len(c.truth.Y))
 	for k, class := range c.truth.Classes {
@@ -198,6 +198,16 @@ func (c *Comparison) result(i int, p Predictions, s *scorer, warnings []string) 
 		r.Classes = append(r.Classes, of)
 	}
 	return r
+}
+
+// withoutWidth names those of the main measures that do not vary.
+func (r Result) withoutWidth() (names []string) {
+	for _, m := range r.Measures {
+		if (m.Name == AUCMacro || m.Name == Accuracy) && m.Low == m.High {
+			names = append(names, m.Name)
+		}
+	}
+	return names
 }
 
 // confusion is that of all images; nil of a multi-label task.

@@ -151,7 +151,7 @@ func TestCompareEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	last := 0
-	o := Options{Rounds: 1_000_000, Progress: func(done, _ int) {
+	o := Options{Rounds: 100_000, Progress: func(done, _ int) {
 		if last = done; done == 5 {
 			cancel()
 		}
@@ -188,6 +188,12 @@ func TestAnIntervalWithoutWidthIsWarnedOf(t *testing.T) {
 	}
 	if _, ok := r.Measure(AUCMacro); ok {
 		t.Errorf("measures = %v, want no AUC", r.Measures)
+	}
+	truth = Truth{Classes: split("ab"), Y: slices.Repeat([][]float64{{1, 0}, {0, 1}}, 12), Groups: split("abcdefghijklmnopqrstuvwx")}
+	perfect := Predictions{Scores: slices.Clone(truth.Y)}
+	perfect.Scores[0] = []float64{0.6, 0.7} // wrong, and yet ranked rightly
+	if r, err = Assess(t.Context(), truth, perfect, Options{}); err != nil || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0], "same auc_macro:") {
+		t.Errorf("warnings = %q, %v, want one of the AUC alone", r.Warnings, err)
 	}
 }
 

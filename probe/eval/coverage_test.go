@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-var sets = flag.Int("sets", 200, "simulated data sets by which the coverage of intervals is measured")
+var sets = flag.Int("sets", 120, "simulated data sets by which the coverage of intervals is measured")
 
 // hospital is how patients with 1 to 5 images are simulated. Half of the
 // variance of an image's scores is its patient's.

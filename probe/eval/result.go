@@ -80,8 +80,8 @@ type Result struct {
 	Classes  []ClassResult `json:"classes"`
 	// Confusion of a single-label task, in the order of Classes.
 	Confusion Confusion `json:"confusion,omitempty"`
-	// Reliability of the probabilities of what was predicted; nil without
-	// probabilities.
+	// Reliability of each image's highest probability, of a multi-label task of
+	// the probabilities of all findings; nil without probabilities.
 	Reliability []Bin    `json:"reliability,omitempty"`
 	Warnings    []string `json:"warnings,omitempty"`
 }

@@ -93,7 +93,7 @@ func newScorer(t Truth, p Predictions) *scorer {
 	}
 	if p.Relevant != nil {
 		for _, k := range []int{1, 5, 10} {
-			s.precision = append(s.precision, ratio{above: firstRelevant(p.Relevant, k)})
+			s.precision = append(s.precision, firstRelevant(p.Relevant, k))
 		}
 	}
 	if p.Sets != nil {
@@ -216,14 +216,15 @@ func (s *scorer) calibrateFinding(truth, probability []float64) {
 	s.calibration = append(s.calibration, c)
 }
 
-// firstRelevant is the share of the first k cases that are relevant. Of fewer
-// than k, those that are missing count as not relevant.
-func firstRelevant(relevant [][]bool, k int) []float64 {
-	share := make([]float64, len(relevant))
+// firstRelevant is the share of the first k cases that are relevant, in whole
+// numbers, so that equal shares are equal. Of fewer than k, those that are missing
+// count as not relevant.
+func firstRelevant(relevant [][]bool, k int) ratio {
+	found, asked := make([]float64, len(relevant)), make([]float64, len(relevant))
 	for i, row := range relevant {
-		share[i] = float64(count(row[:min(k, len(row))])) / float64(k)
+		found[i], asked[i] = float64(count(row[:min(k, len(row))])), float64(k)
 	}
-	return share
+	return ratio{found, asked}
 }
 
 // measureSets prepares coverage, the share of what is present that is in the

@@ -134,7 +134,7 @@ func share(got, want []string) float64 {
 // Whatever happened to a snapshot, the catalog opens, answers as if it had never
 // been there, and says once why it was not used.
 func TestDamagedSnapshotsAreToldAndRebuilt(t *testing.T) {
-	for engine, often := range map[string]int{"exact": 20, "graph": 3} {
+	for engine, often := range map[string]int{"exact": 10, "graph": 2} {
 		t.Run(engine, func(t *testing.T) {
 			place := stocked(t, engine, 1100, "c", "d")
 			whole, err := os.ReadFile(snapshot(place, 1))

@@ -63,6 +63,7 @@ func (r Report) claimModel() []item {
 		when(len(d.Networks) > 0, 24, "Initialisation of parameters", covered, "frozen networks, by fingerprint"),
 		when(settings, 25, "Training and hyper-parameters", inPart, "Methods"),
 		when(chosen, 26, "Selection of the final model", inPart, "Methods"),
+		when(len(r.Results) > 0, 27, "Ensembling", covered, "none: each result is of one classifier"),
 	}
 }
 

@@ -264,7 +264,11 @@ func (r Report) terms() (all []term) {
 		all = append(all, term{Name: "Multi-label", Text: "Accuracy, Brier score, log loss and ECE are means over classes, each over the images of which it is known."})
 	}
 	if len(all) > 0 && r.Data.Rounds > 0 {
-		all = append(all, term{"95 % interval", "From how the measure varies when as many patients as there are are drawn with replacement, each with all its images: bias-corrected and accelerated bootstrap, widened for few patients. What the choice of patients or the labels themselves get wrong is not in it.",
+		how := "bias-corrected and accelerated bootstrap, widened for few patients"
+		if r.has(eval.ECE) {
+			how += "; of ECE the basic bootstrap, which holds the truth less often than 95 times in 100"
+		}
+		all = append(all, term{"95 % interval", "From how the measure varies when as many patients as there are are drawn with replacement, each with all its images: " + how + ". What the choice of patients or the labels themselves get wrong is not in it.",
 			"Field and Welsh, J. R. Stat. Soc. B 69, 2007; Efron, J. Am. Stat. Assoc. 82, 1987; Hesterberg, Am. Stat. 69, 2015"})
 	}
 	return all

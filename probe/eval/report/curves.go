@@ -219,7 +219,7 @@ func reliability(side float64, title string, l look, r eval.Result) template.HTM
 	return p.svg("Reliability diagram of " + title)
 }
 
-// counts draws how many images each bin has.
+// counts draws how many images, or findings of images, each bin has.
 func (p *plot) counts(l look, bins []eval.Bin) {
 	highest := 1
 	for _, b := range bins {
@@ -227,7 +227,7 @@ func (p *plot) counts(l look, bins []eval.Bin) {
 	}
 	base := p.bottom + 46 + stripHeight
 	p.line("axis", p.left, base, p.right, base)
-	p.text("tick", "end", p.left-7, base, 0, "images")
+	p.text("tick", "end", p.left-7, base, 0, "count")
 	for _, b := range bins {
 		if !finite(b.Low) || !finite(b.High) || b.N == 0 {
 			continue

@@ -69,7 +69,7 @@ func probabilistic() []measure {
 		{name: eval.LogLoss, short: "Log loss", long: "logarithmic loss", lower: true,
 			definition: "Mean negative logarithm of the probability given to what is so. 0 is best.", reference: "Good, J. R. Stat. Soc. B 14, 1952"},
 		{name: eval.ECE, short: "ECE", long: "expected calibration error", lower: true,
-			definition: "Distance between mean probability and the share that is so, in bins of equal width of the probability of what was predicted, weighted by their images. 0 is best.", reference: "Naeini, Cooper and Hauskrecht, AAAI 2015; Guo et al., ICML 2017"},
+			definition: "Distance between mean probability and the share that is so, in 15 bins of equal width of each image's highest probability, or of a finding's own, weighted by their images. 0 is best.", reference: "Naeini, Cooper and Hauskrecht, AAAI 2015; Guo et al., ICML 2017"},
 		{name: eval.Coverage, short: "Coverage", long: "coverage of the prediction sets", neither: true,
 			definition: "Share of images whose prediction set has their class, or of findings present that are in the set; to be compared with the coverage asked for.", reference: conformal},
 		{name: eval.SetSize, short: "Set size", long: "size of the prediction sets", lower: true,

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"nearcase/probe/eval"
 )
 
 // Blanks that only an author can fill in stand between these, in Methods.
@@ -145,14 +147,22 @@ func (r Report) ofClassifiers() (all []string) {
 	case 0:
 		return nil
 	case 1:
-		all = append(all, "Images were classified by "+methods[0]+".")
+		all = append(all, "Images were classified by "+quoted(methods)[0]+".")
 	default:
-		all = append(all, "The classifiers compared were "+listed(methods)+".")
+		all = append(all, "The classifiers compared were "+listed(quoted(methods))+".")
 	}
 	for _, c := range r.Classifiers {
 		if said := r.set(c); said != "" && slices.Contains(methods, c.Method) {
 			all = append(all, fmt.Sprintf("The classifier “%s” %s.", c.Method, said))
 		}
+	}
+	return all
+}
+
+// quoted puts names in quotation marks: they may have commas.
+func quoted(names []string) (all []string) {
+	for _, n := range names {
+		all = append(all, "“"+n+"”")
 	}
 	return all
 }
@@ -228,12 +238,28 @@ func (r Report) ofMeasures() (all []string) {
 		all = append(all, "Of each class against the rest, "+listed(ofClass)+agree(len(ofClass), " was", " were")+" measured.")
 	}
 	if n := r.Data.Rounds; n > 0 && len(all) > 0 {
-		all = append(all, fmt.Sprintf("The 95 %% confidence intervals are those of a bias-corrected and accelerated (BCa) bootstrap that resampled patients, each with all images (%s).", counted(n, "round")))
+		all = append(all, fmt.Sprintf("The 95 %% confidence intervals are those of a bias-corrected and accelerated (BCa) bootstrap that resampled patients, each with all images (%s)%s.", counted(n, "round"), r.unlike()))
 	}
 	if len(r.Differences) > 0 {
 		all = append(all, "Methods were compared by paired differences on the same images and the same resamples, without correction for multiple comparisons.")
 	}
 	return append(all, r.ofAnalyses()...)
+}
+
+// unlike says, as a clause, which intervals are not BCa: see eval.Compare.
+func (r Report) unlike() string {
+	if !r.has(eval.ECE) {
+		return ""
+	}
+	return ", those of the expected calibration error of a basic bootstrap on the same resamples"
+}
+
+// has reports whether a result has a measure.
+func (r Report) has(measure string) bool {
+	return slices.ContainsFunc(r.Results, func(x eval.Result) bool {
+		_, ok := x.Measure(measure)
+		return ok
+	})
 }
 
 // ofAnalyses are the further analyses that the report has.

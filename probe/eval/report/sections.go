@@ -126,7 +126,7 @@ func (r Report) facts() (rows []row) {
 	fact(d.Split != "" || d.Folds > 0, "Division", division(d))
 	fact(d.K > 0, "Neighbours that vote", count(d.K))
 	fact(d.Metric != "", "Similarity", d.Metric)
-	fact(d.Rounds > 0, "Intervals", "95 %, BCa bootstrap over patients, "+counted(d.Rounds, "round"))
+	fact(d.Rounds > 0, "Intervals", "95 %, bootstrap over patients, "+counted(d.Rounds, "round"))
 	fact(true, "Seed", fmt.Sprint(d.Seed))
 	fact(d.Watermark > 0, "Label watermark", fmt.Sprint(d.Watermark))
 	fact(d.Program != "", "Program", d.Program)
@@ -326,9 +326,13 @@ func confusion(title string, r eval.Result) table {
 
 func (r Report) reliability() section {
 	s := section{ID: "reliability", Title: "Reliability"}
+	of := "each image's highest probability"
+	if r.MultiLabel {
+		of = "the probabilities of all findings"
+	}
 	if figures := r.reliabilities(); len(figures) > 0 {
 		s.Blocks = []block{{Kind: "Figure", Panels: true, Figures: figures,
-			Caption: "Reliability of the probabilities of what was predicted: the share that is so against the mean probability of each bin, and below how many images a bin has. On the dotted line a probability means what it says; below it, it promises too much."}}
+			Caption: "Reliability of " + of + ": the share that is so against the mean probability of each bin, and below how many a bin has. On the dotted line a probability means what it says; below it, it promises too much."}}
 	}
 	return s
 }

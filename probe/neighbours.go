@@ -1,0 +1,199 @@
+package probe
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+)
+
+// A Centre is the mean of a collection's embeddings. Scores of centred vectors,
+// whose mean has been subtracted and whose length has then been made one, set
+// neighbours apart that a mean common to all brings close (UNI: Chen et al.,
+// Nat. Med. 30, 2024; SimpleShot: Wang et al., arXiv 1911.04623).
+//
+// Those who are nearest after centring need not be nearest before, and an index
+// of the vectors as they are proposes the latter. There are two ways to the
+// exact answer: Rank all vectors, which reads each once; or Rank candidates of
+// the index and accept the answer where the last of its scores reaches Bound.
+// Where it does not, more candidates or all have to be ranked.
+type Centre struct {
+	Mean []float64 `json:"mean"`
+	// Low and High are the least and the largest inner product of a vector with
+	// Mean; Bound needs them. They may be wider than need be.
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
+}
+
+// NewCentre returns the mean of the vectors xs, each counting alike. It returns
+// ErrNotEnough for none, and ErrDimension or ErrNotFinite unless they are finite
+// and of one dimension.
+func NewCentre(xs [][]float32) (*Centre, error) {
+	if len(xs) == 0 {
+		return nil, fmt.Errorf("the mean of no vectors: %w", ErrNotEnough)
+	}
+	c := &Centre{Mean: make([]float64, len(xs[0]))}
+	for i, x := range xs {
+		if err := check(x, len(c.Mean)); err != nil {
+			return nil, fmt.Errorf("vector %d: %w", i, err)
+		}
+		for j, v := range x {
+			c.Mean[j] += float64(v)
+		}
+	}
+	for j := range c.Mean {
+		c.Mean[j] /= float64(len(xs))
+	}
+	c.Low, c.High = math.Inf(1), math.Inf(-1)
+	for _, x := range xs {
+		c.Widen(x)
+	}
+	return c, nil
+}
+
+// Widen makes Bound hold for x too, a vector that is not part of the mean. x
+// must be of the mean's dimension.
+func (c *Centre) Widen(x []float32) {
+	along := c.along(x)
+	c.Low, c.High = min(c.Low, along), max(c.High, along)
+}
+
+// along returns the inner product of x with the mean.
+func (c *Centre) along(x []float32) float64 {
+	sum := 0.0
+	for j, v := range x {
+		sum += float64(v) * c.Mean[j]
+	}
+	return sum
+}
+
+// Unit returns x centred: its difference from the mean, of length one. It is
+// zero where x is the mean. It returns ErrDimension or ErrNotFinite unless x is
+// finite and of the mean's dimension.
+func (c *Centre) Unit(x []float32) ([]float64, error) {
+	if err := check(x, len(c.Mean)); err != nil {
+		return nil, err
+	}
+	return unitOf(x, c), nil
+}
+
+// unitOf returns x less the mean of c, if there is one, and of length one; or
+// zero where it has no direction. x must be of the mean's dimension.
+func unitOf(x []float32, c *Centre) []float64 {
+	unit := make([]float64, len(x))
+	for j, v := range x {
+		unit[j] = float64(v)
+	}
+	if c != nil {
+		for j, m := range c.Mean {
+			unit[j] -= m
+		}
+	}
+	if length := euclidean(unit); length > 0 {
+		for j := range unit {
+			unit[j] /= length
+		}
+	}
+	return unit
+}
+
+// euclidean returns the Euclidean length of v.
+func euclidean(v []float64) float64 { return math.Sqrt(innerProduct(v, v)) }
+
+func innerProduct(a, b []float64) float64 {
+	sum := 0.0
+	for j, v := range a {
+		sum += v * b[j]
+	}
+	return sum
+}
+
+// Ranked is a vector's position among those ranked, and its score.
+type Ranked struct {
+	At    int
+	Score float64 // cosine of the centred vectors, higher is closer
+}
+
+// Rank returns the k of the vectors xs that score best beside query once all
+// are centred, best first and ties by position; fewer if there are fewer. A
+// vector that is the mean scores zero. The errors are those of Unit.
+func (c *Centre) Rank(query []float32, xs [][]float32, k int) ([]Ranked, error) {
+	unit, err := c.Unit(query)
+	if err != nil {
+		return nil, fmt.Errorf("query: %w", err)
+	}
+	ranked := make([]Ranked, len(xs))
+	for i, x := range xs {
+		if len(x) == len(unit) {
+			ranked[i] = Ranked{i, c.score(unit, x)}
+		}
+		if len(x) != len(unit) || math.IsNaN(ranked[i].Score) {
+			return nil, fmt.Errorf("vector %d: %w", i, check(x, len(unit)))
+		}
+	}
+	slices.SortFunc(ranked, func(a, b Ranked) int {
+		return cmp.Or(cmp.Compare(b.Score, a.Score), cmp.Compare(a.At, b.At))
+	})
+	return ranked[:min(max(k, 0), len(ranked))], nil
+}
+
+// score returns the cosine of x, centred, with a centred unit vector; zero where
+// x is the mean, and NaN exactly where x is not finite.
+func (c *Centre) score(unit []float64, x []float32) float64 {
+	// Four sums each, so that an addition need not wait for the last.
+	var products, squares [4]float64
+	mean := c.Mean
+	for ; len(x) >= 4 && len(mean) >= 4 && len(unit) >= 4; x, mean, unit = x[4:], mean[4:], unit[4:] {
+		a, b, d, e := float64(x[0])-mean[0], float64(x[1])-mean[1], float64(x[2])-mean[2], float64(x[3])-mean[3]
+		products[0], squares[0] = products[0]+a*unit[0], squares[0]+a*a
+		products[1], squares[1] = products[1]+b*unit[1], squares[1]+b*b
+		products[2], squares[2] = products[2]+d*unit[2], squares[2]+d*d
+		products[3], squares[3] = products[3]+e*unit[3], squares[3]+e*e
+	}
+	for j, v := range x {
+		a := float64(v) - mean[j]
+		products[0], squares[0] = products[0]+a*unit[j], squares[0]+a*a
+	}
+	product, square := sumOf(products[:]), sumOf(squares[:])
+	if square == 0 {
+		return 0
+	}
+	return product / math.Sqrt(square)
+}
+
+// Bound returns what no vector scores above, once centred, whose score beside
+// query before that is worst or less: with worst the score of the last
+// candidate of an exact search, what no vector scores above that is not a
+// candidate. It holds for unit vectors between Low and High, and allows for
+// scores that are rounded to float32. The errors are those of Unit.
+//
+// With s the score before, t = x*mean and m = |mean|², the score after is
+//
+//	(s - query*mean - t + m) / (|query - mean| * sqrt(1 - 2t + m)),
+//
+// which rises with s, and has no largest value between the ends of t.
+func (c *Centre) Bound(query []float32, worst float64) (float64, error) {
+	if err := check(query, len(c.Mean)); err != nil {
+		return 0, fmt.Errorf("query: %w", err)
+	}
+	difference := make([]float64, len(query))
+	for j, v := range query {
+		difference[j] = float64(v) - c.Mean[j]
+	}
+	m, along, apart := innerProduct(c.Mean, c.Mean), c.along(query), euclidean(difference)
+	bound := math.Inf(-1)
+	for _, t := range []float64{c.Low, c.High} {
+		for _, square := range []float64{1 - scoreSlack, 1 + scoreSlack} {
+			b := (worst + scoreSlack - along - t + m) / (apart * math.Sqrt(max(square-2*t+m, 0)))
+			if math.IsNaN(b) {
+				b = 1
+			}
+			bound = max(bound, b)
+		}
+	}
+	return min(bound, 1), nil
+}
+
+// scoreSlack is what a score of unit vectors in float32, and the square of their
+// length, may be off by.
+const scoreSlack = 1e-6
