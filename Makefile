@@ -16,7 +16,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 # found without being named.
 with-library = NEARCASE_ONNXRUNTIME="$${NEARCASE_ONNXRUNTIME:-$$(test -e $(LIBRARY) && echo $(LIBRARY))}"
 
-.PHONY: run setup build test test-short race fuzz fuzz-short check format vet staticcheck imports tidy cross bench bench-accuracy bench-embed bench-index bench-resize bench-softmax clean
+.PHONY: run setup build test test-short race fuzz fuzz-short check format vet staticcheck imports tidy cross bench bench-accuracy bench-embed bench-index bench-probes bench-resize bench-softmax clean
 
 run: build
 	$(BIN)/nearcase demo $(ARGS)
@@ -95,6 +95,12 @@ bench-resize:
 # minutes on two cores).
 bench-embed: setup
 	$(with-library) $(GO) test -run '^$$' -bench 'Ingest|Clients|Studies' -benchtime 1x ./api ./api/client ./cmd/nearcase
+
+# bench-probes prints the tables of docs/benchmarks/probes.md: labels, solves,
+# refits and evaluations, up to 100,000 vectors of 768 numbers (about 15 minutes
+# on two quiet cores; NEARCASE_TESTDATA set for the radiographs).
+bench-probes: setup
+	$(with-library) .ci/bench-probes
 
 # bench-softmax fits softmax probes to the radiographs and blood cells beside
 # scikit-learn, by turns on one core (needs Debian's python3-sklearn and

@@ -166,6 +166,9 @@ func (a *answering) askSoftmax(p *taskProbe, x []float32) error {
 		a.softmax.Version = p.current.Watermark
 	}
 	switch {
+	case a.variant == nil && a.Refused != "":
+		a.softmax.Problem = a.Refused
+		return nil
 	case a.variant == nil:
 		a.softmax.Problem = "no version"
 		if n := len(a.Reasons); n > 0 {
@@ -282,7 +285,7 @@ func (a *answering) predicted(to *heard) []string {
 	if !a.Multi && len(to.Probabilities) > 0 {
 		return []string{to.Probabilities[0].Class}
 	}
-	known := to.uncorrected()
+	known := to.byClass()
 	return predicted(to.Scores, a.Multi, func(s probe.Score) (string, float64) {
 		p, calibrated := known[s.Class]
 		switch {
@@ -295,8 +298,8 @@ func (a *answering) predicted(to *heard) []string {
 	})
 }
 
-// uncorrected are the probabilities by class.
-func (p *Probe) uncorrected() map[string]float64 {
+// byClass are the probabilities by class.
+func (p *Probe) byClass() map[string]float64 {
 	by := map[string]float64{}
 	for _, one := range p.Probabilities {
 		by[one.Class] = one.Probability

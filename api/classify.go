@@ -53,8 +53,10 @@ type TaskAnswer struct {
 	Coverage float64 `json:"coverage,omitempty"`
 	// Calls are its three states by class; empty where there are none.
 	Calls []Call `json:"calls"`
-	// Agree tells whether the votes and the default probe predict the same. It is
-	// absent when one of them predicts nothing.
+	// Agree tells whether the votes and the default probe predict the same, and
+	// Disagreement how far they differ, both before the correction for expected
+	// shares, which votes know nothing of. It is absent when one of them predicts
+	// nothing.
 	Agree        *bool         `json:"agree,omitempty"`
 	Disagreement *Disagreement `json:"disagreement,omitempty"`
 	// Refused says why nothing is predicted, and Reasons why parts of the answer
@@ -229,8 +231,8 @@ func (s *Service) askNeighbours(ctx context.Context, u question, q Query, a *ans
 	if a.Refused != "" || len(voters) == 0 || a.defaultProbe().Problem != "" {
 		return nil
 	}
-	same := slices.Equal(a.Vote, a.Prediction)
+	same := slices.Equal(a.Vote, a.defaultProbe().Prediction)
 	a.Agree = &same
-	a.Disagreement, err = disagree(a.Votes, a.defaultProbe().uncorrected(), a.Multi)
+	a.Disagreement, err = disagree(a.Votes, a.defaultProbe().byClass(), a.Multi)
 	return err
 }

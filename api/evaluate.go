@@ -30,7 +30,7 @@ type EvaluateOptions struct {
 	K int `json:"k,omitempty"`
 	// Seed of folds, subsets and intervals.
 	Seed int64 `json:"seed,omitempty"`
-	// Rounds of the bootstrap; 0 means 1000.
+	// Rounds of the bootstrap, 100 to 10,000; 0 means 1000.
 	Rounds int `json:"rounds,omitempty"`
 	// Methods to evaluate, by the names in EvaluateMethods; none means all that
 	// there are.
@@ -66,9 +66,10 @@ type Split struct {
 // Bounds of EvaluateOptions.
 const (
 	maxFolds       = 1000
-	maxRounds      = 100_000
+	maxRounds      = 10_000
 	maxCollections = 20
 	maxMistakes    = 100
+	maxFigures     = 1 << 26 // that the bootstrap keeps, of 8 bytes
 	defaultFolds   = 5
 	someMistakes   = 12
 )
@@ -132,6 +133,7 @@ type network struct {
 	examples probe.Examples
 	about    report.Network
 	exact    bool
+	all      bool // its images all take part
 	near     []list
 	tunings  []*probe.Tuning // by fold
 	methods  []method
@@ -194,8 +196,14 @@ func (v *evaluation) check() (err error) {
 			return fmt.Errorf("%w: %s is %d, use %d to %d", ErrQuery, b.name, b.n, b.least, b.most)
 		}
 	}
-	v.wanted, err = wantedMethods(o.Methods)
-	return err
+	if v.wanted, err = wantedMethods(o.Methods); err != nil {
+		return err
+	}
+	figures := (len(o.Collections) + 1) * (len(v.wanted) + leakMethods) * eval.Figures(len(v.task.Classes))
+	if most := maxFigures / figures; o.Rounds > most {
+		return fmt.Errorf("%w: %d rounds of the figures of so many classes, methods and collections are too many to keep, use %d or ask for fewer of these", ErrQuery, o.Rounds, most)
+	}
+	return nil
 }
 
 // doing tells what is being done.

@@ -18,6 +18,9 @@ type leak struct {
 	byImage eval.Predictions
 }
 
+// leakMethods is how many methods of a network leak predicts by at most.
+const leakMethods = 3
+
 // leak predicts once more with images divided without regard to patients, by the
 // nearest, by votes and by the ridge probe at the regularisation it has.
 func (v *evaluation) leak(ctx context.Context, w *network) error {
@@ -68,7 +71,7 @@ func (v *evaluation) ridgeBy(ctx context.Context, w *network, d division) ([][]f
 	}
 	scores := make([][]float64, len(v.cases))
 	err = v.eachFold(ctx, func(_ context.Context, f int) error {
-		others := probe.NewRidge(w.Dimension, probe.Unbalanced)
+		others := probe.NewRidge(w.Dimension, balanceOf(v.task))
 		for _, side := range slices.Sorted(maps.Keys(shards)) {
 			if side == f || side == leftOut {
 				continue
@@ -94,14 +97,12 @@ func (v *evaluation) ridgeBy(ctx context.Context, w *network, d division) ([][]f
 // shards are the statistics of each side of a division.
 func (v *evaluation) shards(ctx context.Context, w *network, d division) (map[int]*probe.Ridge, error) {
 	shards := map[int]*probe.Ridge{}
-	for _, side := range d.fold {
-		shards[side] = probe.NewRidge(w.Dimension, probe.Unbalanced)
-	}
-	for side, shard := range shards {
+	for _, side := range slices.Compact(slices.Sorted(slices.Values(d.fold))) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if err := addTo(shard, w.examples.Subset(d.test(side))); err != nil {
+		shards[side] = probe.NewRidge(w.Dimension, balanceOf(v.task))
+		if err := addTo(shards[side], w.examples.Subset(d.test(side))); err != nil {
 			return nil, err
 		}
 	}

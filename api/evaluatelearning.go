@@ -13,11 +13,11 @@ import (
 )
 
 // learningSizes are the numbers of labelled images of each class that a learning
-// curve has points for, and learningTests how many images of a fold it tests.
+// curve has points for.
 var learningSizes = []int{5, 10, 20, 50, 100, 200, 500, 1000}
 
 const (
-	learningTests       = 1000
+	learningTests       = 1000 // images of a fold that are tested at most
 	learningRepetitions = 5
 )
 
@@ -187,7 +187,7 @@ func macroAUC(t eval.Truth, scores [][]float64) (float64, error) {
 }
 
 func (v *evaluation) learnRidge(_ context.Context, w *network, u *probe.Tuning, train, test []int) ([][]float64, error) {
-	r := probe.NewRidge(w.Dimension, probe.Unbalanced)
+	r := probe.NewRidge(w.Dimension, balanceOf(v.task))
 	if err := addTo(r, w.examples.Subset(train)); err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ type list struct {
 func (v *evaluation) longest(w *network) int {
 	enough := probe.MostK
 	if !w.exact {
-		enough = 50 // to choose among fewer
+		enough = 30 // to choose among fewer
 	}
 	enough = max(enough, v.k)
 	if v.folds < 2 {
@@ -44,6 +44,11 @@ func (v *evaluation) search(ctx context.Context, w *network) error {
 	if w.exact {
 		w.about.Index = "exact scan"
 	}
+	status, err := v.s.Catalog.Status(ctx, w.Name)
+	if err != nil {
+		return err
+	}
+	w.all = status.Instances == len(v.cases)
 	w.near = make([]list, len(v.cases))
 	size := map[string]int{}
 	for _, family := range v.families {
@@ -64,12 +69,16 @@ func (v *evaluation) search(ctx context.Context, w *network) error {
 
 // nearest returns the k nearest of image i among the others.
 func (v *evaluation) nearest(ctx context.Context, w *network, i, k int) (list, error) {
-	q := store.Query{
-		Vector: w.examples.X[i], K: k, Exact: w.exact, Exclude: store.Exclude{Instances: []string{v.cases[i].Instance.ID}},
-		Match: func(c store.Instance, _ map[string]store.Label) bool {
+	q := store.Query{Vector: w.examples.X[i], K: k, Exact: w.exact, Exclude: store.Exclude{Instances: []string{v.cases[i].Instance.ID}}}
+	switch {
+	case w.all:
+	case len(v.networks) == 1:
+		q.Labelled = v.task.Name // of which the index has a set
+	default:
+		q.Match = func(c store.Instance, _ map[string]store.Label) bool {
 			_, ok := v.at[c.ID]
 			return ok
-		},
+		}
 	}
 	found, err := v.s.Catalog.Search(ctx, w.Name, q)
 	if err != nil {

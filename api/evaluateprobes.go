@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -22,10 +23,19 @@ func (v *evaluation) tune(ctx context.Context, w *network) error {
 		v.meter.add(float64(len(v.cases)))
 		return nil
 	}
+	statistics, err := v.statistics(ctx, w)
+	if err != nil {
+		return err
+	}
 	return v.eachFold(ctx, func(ctx context.Context, f int) error {
 		at := v.train(f)
 		part := v.meter.part(steps)
-		u, err := probe.Tune(ctx, w.examples.Subset(at), v.tuneOptions(w, at, part))
+		o := v.tuneOptions(w, at, part)
+		var err error
+		if o.Statistics, err = statistics(f); err != nil {
+			return err
+		}
+		u, err := probe.Tune(ctx, w.examples.Subset(at), o)
 		if errors.Is(err, probe.ErrNotEnough) {
 			return fmt.Errorf("task %s: %w: the %d labels to learn from for fold %d are all of one class; label more patients of other classes",
 				v.task.Name, ErrNotEnough, len(at), f+1)
@@ -36,14 +46,34 @@ func (v *evaluation) tune(ctx context.Context, w *network) error {
 	})
 }
 
-func (v *evaluation) tuneOptions(w *network, at []int, progress func(done, total int)) probe.TuneOptions {
-	o := probe.TuneOptions{HeadOptions: headOptions(v.task), Progress: progress}
-	if v.task.Settings.Balanced {
-		o.Balance = probe.ByClass
-		if v.task.Multi {
-			o.Balance = probe.ByFinding
-		}
+// mostShards is of how many folds statistics are kept: they are 5 MB each at 768
+// components.
+const mostShards = 20
+
+// statistics returns a function for those of what is learnt from where a fold is
+// tested. Each image is learnt once, for the statistics of folds add up. Of many
+// folds there are none.
+func (v *evaluation) statistics(ctx context.Context, w *network) (func(f int) (*probe.Ridge, error), error) {
+	if v.folds > mostShards {
+		return func(int) (*probe.Ridge, error) { return nil, nil }, nil
 	}
+	shards, err := v.shards(ctx, w, v.division)
+	return func(f int) (*probe.Ridge, error) {
+		others := probe.NewRidge(w.Dimension, balanceOf(v.task))
+		for _, side := range slices.Sorted(maps.Keys(shards)) {
+			if side == f || side == leftOut {
+				continue
+			}
+			if err := others.Merge(shards[side]); err != nil {
+				return nil, err
+			}
+		}
+		return others, nil
+	}, err
+}
+
+func (v *evaluation) tuneOptions(w *network, at []int, progress func(done, total int)) probe.TuneOptions {
+	o := probe.TuneOptions{HeadOptions: headOptions(v.task), Balance: balanceOf(v.task), Swept: mostRidge, Progress: progress}
 	if v.wanted[methodSoftmax] {
 		o.Fold = v.inner(at)
 	}
@@ -54,9 +84,16 @@ func (v *evaluation) tuneOptions(w *network, at []int, progress func(done, total
 	return o
 }
 
+// mostRidge is by how many images a fold's ridge probe is calibrated at most.
+const mostRidge = 4000
+
+// mostLists is by how many images, drawn at random but always the same, a voting is
+// chosen at most.
+const mostLists = 5000
+
 // lists are the neighbours of the images at the given positions among themselves,
 // by positions among them: as many as were found, for others are missing only
-// where many votes are tried.
+// where many votes are tried. Of many images there are lists of some.
 func (v *evaluation) lists(w *network, at []int) [][]probe.Near {
 	position := make([]int32, len(v.cases))
 	for i := range position {
@@ -66,8 +103,10 @@ func (v *evaluation) lists(w *network, at []int) [][]probe.Near {
 		position[i] = int32(j)
 	}
 	lists := make([][]probe.Near, len(at))
-	for j, i := range at {
-		for _, n := range w.near[i].others {
+	for _, j := range drawnOf(len(at), mostLists) {
+		others := w.near[at[j]].others
+		lists[j] = make([]probe.Near, 0, len(others))
+		for _, n := range others {
 			if to := position[n.At]; to >= 0 {
 				lists[j] = append(lists[j], probe.Near{At: to, Score: n.Score})
 			}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -165,7 +164,7 @@ func ranked(results []eval.Result, name string) (order []int) {
 func (v *evaluation) data() report.Data {
 	d := report.Data{
 		Images: len(v.tested), Seed: v.o.Seed, Rounds: v.o.Rounds, K: v.k, Metric: "cosine similarity",
-		Watermark: uint64(v.watermark), Program: program(),
+		Watermark: uint64(v.watermark), Program: v.s.program(),
 	}
 	for _, w := range v.networks {
 		d.Networks = append(d.Networks, w.about)
@@ -244,22 +243,7 @@ func policyInWords(t store.Task) string {
 }
 
 // program names what computed the report.
-func program() string {
-	name := "nearcase"
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return name
-	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return name + " " + v
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return name + " " + s.Value[:min(12, len(s.Value))]
-		}
-	}
-	return name
-}
+func (s *Service) program() string { return strings.TrimSpace("nearcase " + s.Version) }
 
 // network describes a collection and what made its vectors, as far as that is
 // known here.

@@ -92,20 +92,10 @@ func (v *evaluation) divideAsGiven(s Split) error {
 		return err
 	}
 	v.division = division{fold: slices.Repeat([]int{leftOut}, len(v.cases)), folds: 1, tested: given.Test, shared: len(given.Shared)}
-	dropped := 0
-	for _, i := range given.Train {
-		if v.fold[i] = learnt; slices.Contains(given.Shared, v.families[i]) {
-			v.fold[i] = leftOut
-			dropped++
-		}
-	}
-	for _, i := range given.Test {
-		v.fold[i] = 0
-	}
 	if n := len(v.cases) - len(given.Train) - len(given.Test); n > 0 {
 		v.warn("%d images are on neither side of the split by %s and took no part", n, s.By)
 	}
-	if v.shared > 0 {
+	if dropped := v.place(given); v.shared > 0 {
 		v.warn("%d patients have images on both sides of the split by %s: such images resemble each other and flatter every method, so %d of their images were left out of what was learnt",
 			v.shared, s.By, dropped)
 	}
@@ -113,6 +103,25 @@ func (v *evaluation) divideAsGiven(s Split) error {
 		return fmt.Errorf("task %s: %w: split by %s: every patient to learn from is also tested", v.task.Name, ErrNotEnough, s.By)
 	}
 	return nil
+}
+
+// place puts images on their sides, and counts those to learn from that are left
+// out because their patient is tested too.
+func (v *evaluation) place(given eval.Split) (dropped int) {
+	shared := make(map[string]bool, len(given.Shared))
+	for _, family := range given.Shared {
+		shared[family] = true
+	}
+	for _, i := range given.Train {
+		if v.fold[i] = learnt; shared[v.families[i]] {
+			v.fold[i] = leftOut
+			dropped++
+		}
+	}
+	for _, i := range given.Test {
+		v.fold[i] = 0
+	}
+	return dropped
 }
 
 // listedValues names the most common values.

@@ -2,8 +2,10 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -37,22 +39,42 @@ func (s *Service) labelledSet(ctx context.Context, c store.Collection, task stor
 	if l.all, err = s.everything(ctx, c.Name); err != nil {
 		return labelledSet{}, err
 	}
+	l.choose()
+	vectors, err := s.vectorsLeft(ctx, c.Name, l.cases)
+	if err != nil {
+		return labelledSet{}, err
+	}
+	if left := slices.DeleteFunc(slices.Clone(vectors), func(x []float32) bool { return x == nil }); len(left) < len(vectors) {
+		l.forget(vectors)
+		vectors = left
+	}
+	if l.examples.X = vectors; len(l.cases) == 0 {
+		return labelledSet{}, fmt.Errorf("task %s: %w: no instance has one", task.Name, ErrNotEnough)
+	}
+	return l, nil
+}
+
+// forget leaves out the labelled instances without a vector, which were deleted
+// meanwhile.
+func (l *labelledSet) forget(vectors [][]float32) {
+	gone := map[string]bool{}
+	for i, x := range vectors {
+		if x == nil {
+			gone[l.cases[i].Instance.ID] = true
+		}
+	}
+	l.all = slices.DeleteFunc(l.all, func(c store.Case) bool { return gone[c.Instance.ID] })
+	l.choose()
+}
+
+// choose takes what is labelled from all, and finds who is kin.
+func (l *labelledSet) choose() {
 	instances := make([]store.Instance, len(l.all))
 	for i, c := range l.all {
 		instances[i] = c.Instance
 	}
 	l.kin = familyNames(instances)
-	l.choose()
-	if len(l.cases) == 0 {
-		return labelledSet{}, fmt.Errorf("task %s: %w: no instance has one", task.Name, ErrNotEnough)
-	}
-	l.examples.X, err = s.vectors(ctx, c.Name, l.cases)
-	return l, err
-}
-
-// choose takes what is labelled from all.
-func (l *labelledSet) choose() {
-	l.examples = probe.Examples{Classes: l.task.Classes, Multi: l.task.Multi}
+	l.cases, l.families, l.examples = nil, nil, probe.Examples{Classes: l.task.Classes, Multi: l.task.Multi}
 	numbers := map[string]int{}
 	for i, c := range l.all {
 		label, ok := c.Labels[l.task.Name]
@@ -89,12 +111,27 @@ func (s *Service) everything(ctx context.Context, collection string) ([]store.Ca
 
 // vectors returns the embeddings of instances.
 func (s *Service) vectors(ctx context.Context, collection string, cases []store.Case) ([][]float32, error) {
+	vectors, err := s.vectorsLeft(ctx, collection, cases)
+	for i, x := range vectors {
+		if err == nil && x == nil {
+			err = fmt.Errorf("%s in %s: %w: it was deleted meanwhile", cases[i].Instance.ID, collection, store.ErrInstance)
+		}
+	}
+	return vectors, err
+}
+
+// vectorsLeft returns the embeddings of instances, nil for those that have been
+// deleted since they were listed.
+func (s *Service) vectorsLeft(ctx context.Context, collection string, cases []store.Case) ([][]float32, error) {
 	vectors := make([][]float32, len(cases))
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(s.Workers)
 	for i, c := range cases {
 		group.Go(func() (err error) {
 			vectors[i], err = s.Catalog.Vector(ctx, collection, c.Instance.ID)
+			if errors.Is(err, store.ErrInstance) {
+				err = nil
+			}
 			return err
 		})
 	}

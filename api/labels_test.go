@@ -70,8 +70,8 @@ func TestProbeEqualsABatchFitAfterAnySequence(t *testing.T) {
 		random := func() []float32 { return unit(rng.Float64(), rng.Float64(), rng.Float64(), .5) }
 		query := random()
 		vectors, labels := map[string][]float32{}, map[string]string{}
-		for step := range rapid.IntRange(1, 60).Draw(rt, "steps") {
-			id := fmt.Sprint("i", rng.IntN(15))
+		for step := range rapid.IntRange(1, 40).Draw(rt, "steps") {
+			id := fmt.Sprint("i", rng.IntN(10))
 			switch op := rng.IntN(6); {
 			case vectors[id] == nil || op == 0: // new, or replaced by another image
 				vectors[id] = random()

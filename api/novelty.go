@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -37,7 +38,9 @@ type Novelty struct {
 // reference are the distances of the collection's own images, of so many.
 type reference struct {
 	probe.Novelty
-	Instances int `json:"instances"`
+	// Created is when their collection was, whose name may be used again.
+	Created   time.Time `json:"created"`
+	Instances int       `json:"instances"`
 	// Problem says why there are none.
 	Problem string `json:"problem,omitempty"`
 }
@@ -57,7 +60,7 @@ func (s *Service) loadReference(ctx context.Context, c store.Collection) *refere
 		return nil
 	}
 	r := &reference{}
-	if json.Unmarshal(data, r) != nil || len(r.Distances) != len(r.Below) || r.Problem == "" && r.K < 1 {
+	if json.Unmarshal(data, r) != nil || !r.Created.Equal(c.Created) || len(r.Distances) != len(r.Below) || r.Problem == "" && (r.K < 1 || r.Patients < 1) {
 		return nil
 	}
 	return r
@@ -101,7 +104,7 @@ func (s *Service) newReference(ctx context.Context, c store.Collection) (*refere
 	for i, one := range all {
 		instances[i] = one.Instance
 	}
-	r, families := &reference{Instances: len(all)}, store.Families(instances)
+	r, families := &reference{Created: c.Created, Instances: len(all)}, store.Families(instances)
 	k, sample := probe.NeighbourRank(len(all)), drawnOf(len(all), mostReferences)
 	distances := make([]float64, len(sample)) // below zero where there are too few others
 	group, ctx := errgroup.WithContext(ctx)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"nearcase/probe"
@@ -210,7 +211,7 @@ func (s *Service) version(ctx context.Context, collection, name string, number s
 	if !slices.Contains(known, number) {
 		return nil, how, fmt.Errorf("task %s: %w: %d; there are %d", task.Name, ErrVersion, number, known)
 	}
-	v, err := s.loadVersion(ctx, collection, task.Name, number)
+	v, err := s.loadVersion(ctx, c, task.Name, number)
 	if errors.Is(err, store.ErrDerived) {
 		err = fmt.Errorf("%w: %w", ErrVersion, err)
 	}
@@ -236,7 +237,7 @@ func (s *Service) Retrain(ctx context.Context, collection, name string, progress
 	why := t.tasks[task.Name].enough()
 	t.mu.RUnlock()
 	if why != "" {
-		return ProbeVersion{}, fmt.Errorf("retrain task %s of %s: %w: %s", task.Name, collection, ErrNotEnough, why)
+		return ProbeVersion{}, fmt.Errorf("retrain task %s of %s: %w%s", task.Name, collection, ErrNotEnough, strings.TrimPrefix(why, ErrNotEnough.Error()))
 	}
 	v, err := s.refit(ctx, c, task.Name, s.Workers, progress)
 	if err != nil {

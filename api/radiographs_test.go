@@ -81,4 +81,80 @@ func TestAllRadiographs(t *testing.T) {
 	}
 }
 
+// Pictures of blood cells asked of a collection of radiographs are more unusual
+// than radiographs of patients that it has not.
+func TestBloodCellsAreNovelAmongRadiographs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("embeds 350 images")
+	}
+	s, _ := newService(t, true)
+	source, err := api.OpenSource(every(t, testdata(t, "cxr/labels.csv"), 25), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Create(t.Context(), api.NewCollection{Name: "c", Model: "resnet18", Tasks: source.Tasks}); err != nil {
+		t.Fatal(err)
+	}
+	ingestAll(t, s, "c", source)
+	if _, err := s.Retrain(t.Context(), "c", "finding", nil); err != nil {
+		t.Fatal(err)
+	}
+	stored := map[string]bool{}
+	for image := range source.Images {
+		stored[image.Patient] = true
+	}
+	blood, _ := novelties(t, s, every(t, testdata(t, "blood/labels.csv"), 7), nil, 60)
+	films, known := novelties(t, s, every(t, testdata(t, "cxr/labels.csv"), 41), stored, 60)
+	greater := 0.0
+	for _, b := range blood {
+		for _, f := range films {
+			switch {
+			case b.percentile > f.percentile || b.percentile == f.percentile && b.distance > f.distance:
+				greater++
+			case b == f:
+				greater += 0.5
+			}
+		}
+	}
+	auroc := greater / float64(len(blood)*len(films))
+	t.Logf("AUROC %.4f of %d pictures of blood and %d radiographs (%d are of patients stored)", auroc, len(blood), len(films), known)
+	if auroc < 0.99 || len(blood) < 60 || len(films) < 60 {
+		t.Errorf("AUROC of novelty: got %.4f of %d and %d, want at least 0.99", auroc, len(blood), len(films))
+	}
+}
+
+// novel is how unusual an image is.
+type novel struct{ percentile, distance float64 }
+
+// novelties asks about up to most images of a CSV, and counts those of patients
+// that are stored, which it leaves out.
+func novelties(t *testing.T, s *api.Service, path string, stored map[string]bool, most int) (all []novel, known int) {
+	t.Helper()
+	source, err := api.OpenSource(path, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for image := range source.Images {
+		if stored[image.Patient] {
+			known++
+			continue
+		}
+		data, err := image.Read()
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := s.Classify(t.Context(), "c", api.Query{Image: data, Patient: image.Patient})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.Novelty.Percentile == nil {
+			t.Fatalf("Classify: got no percentile: %s", a.Novelty.Problem)
+		}
+		if all = append(all, novel{*a.Novelty.Percentile, *a.Novelty.Distance}); len(all) == most {
+			break
+		}
+	}
+	return all, known
+}
+
 func show(e eval.Estimate) string { return fmt.Sprintf("%.3f (%.3f to %.3f)", e.Value, e.Low, e.High) }

@@ -173,12 +173,12 @@ func (s *Service) refit(ctx context.Context, c store.Collection, task string, wo
 	if err != nil {
 		return nil, err
 	}
-	s.mark(c, task, true)
+	ended := s.begun(c, task)
 	v, err := s.makeVersion(ctx, c, task, workers, progress)
 	if err == nil {
 		err = s.publish(ctx, c, v)
 	}
-	s.mark(c, task, false)
+	ended(err)
 	if err != nil {
 		return nil, fmt.Errorf("refit task %s of %s: %w", task, c.Name, err)
 	}
@@ -188,20 +188,28 @@ func (s *Service) refit(ctx context.Context, c store.Collection, task string, wo
 	return v, s.saveRidges(ctx, c.Name, s.trainingOf(c))
 }
 
-// mark notes that a refit runs, or has been tried.
-func (s *Service) mark(c store.Collection, task string, running bool) {
+// begun notes that a refit runs, and returns how to note that it has ended. What
+// changes meanwhile counts for the next. One that was cancelled is as none.
+func (s *Service) begun(c store.Collection, task string) (ended func(err error)) {
 	t := s.trainingOf(c)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	p := t.tasks[task]
 	if p == nil {
-		return
+		return func(error) {}
 	}
-	if p.running = running; running {
-		p.tried, p.since = true, nil // what changes from now on counts anew
-		return
+	before := p.since
+	p.running, p.tried, p.since = true, true, nil
+	return func(err error) {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		p.running = false
+		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+			p.tried, p.since = false, append(before, p.since...)
+			return
+		}
+		p.first = time.Now()
 	}
-	p.first = time.Now()
 }
 
 // ensureVersions makes the versions that are missing for an answer, where such are

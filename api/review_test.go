@@ -1,9 +1,9 @@
 package api_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -179,62 +179,60 @@ func TestUncertainImagesAreUnlabelledFirst(t *testing.T) {
 	}
 }
 
-// The probabilities of an image without a label are the calibrated scores of a
-// probe fitted without its patient's labels.
-func TestAPatientsOwnLabelsDoNotMakeItsImagesCertain(t *testing.T) {
+// Law: whatever the labels of its own patient say, the probabilities of an image
+// without a label are the same.
+func TestAPatientsOwnLabelsDoNotReachItsOtherImages(t *testing.T) {
 	s, catalog := newService(t, false)
-	fingerprint := emptied(t, s, kindTask)
-	records, _ := twoClasses(fingerprint, 40)
-	own := len(records)
-	for i := range 6 {
-		records = append(records, record(fingerprint, fmt.Sprint("own", i), "own", "b", .1, .1, 1, float64(i)/100))
-	}
-	asked := record(fingerprint, "asked", "own", "", .1, .1, 1, 0)
-	put(t, catalog, append(records, asked)...)
-	e := probe.Examples{Classes: kindTask.Classes}
-	var targets []probe.Target
-	for i, r := range records {
-		e.X, e.Patient, e.Y = append(e.X, r.Vector), append(e.Patient, min(i, own)/2), append(e.Y, []float64{1, 0})
-		if r.Labels[0].Classes[0] == "b" {
-			e.Y[i] = []float64{0, 1}
+	asked := func(own func(i int) string) api.ReviewItem {
+		fingerprint := emptied(t, s, kindTask)
+		records, _ := twoClasses(fingerprint, 40)
+		for i := range 6 {
+			records = append(records, record(fingerprint, fmt.Sprint("own", i), "own", own(i), .1, .1, 1, float64(i)/100))
 		}
-		targets = append(targets, e.Target(i))
-	}
-	u, err := probe.Tune(t.Context(), e, probe.TuneOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ridge := probe.NewRidge(len(asked.Vector), probe.Unbalanced)
-	if err := ridge.AddAll(e.X, targets); err != nil {
-		t.Fatal(err)
-	}
-	without, err := ridge.FitWithout(u.Ridge.Lambda, e.X[own:], targets[own:])
-	if err != nil {
-		t.Fatal(err)
-	}
-	probability := func(l *probe.Linear) float64 {
-		scores := []float64{l.Intercept[0], l.Intercept[1]}
-		for c, w := range l.Weights {
-			for i, v := range asked.Vector {
-				scores[c] += w[i] * float64(v)
-			}
+		put(t, catalog, append(records, record(fingerprint, "asked", "own", "", .1, .1, 1, 0))...)
+		list := only(t, s, api.ReviewOptions{}, api.ReviewUncertain)
+		if len(list.Items) == 0 || list.Items[0].ID != "asked" || len(list.Items[0].Probabilities) != 2 {
+			t.Fatalf("uncertain: got %v, want the image without a label first", ids(list.Items))
 		}
-		p, err := u.Ridge.Calibration.Probabilities(scores)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return p[1]
+		return list.Items[0]
 	}
-	list := only(t, s, api.ReviewOptions{}, api.ReviewUncertain)
-	var got float64
-	for _, p := range list.Items[0].Probabilities {
-		if p.Class == "b" {
-			got = p.Probability
+	b := asked(func(int) string { return "b" })
+	for labels, own := range map[string]func(int) string{"a": func(int) string { return "a" }, "a and b": func(i int) string { return "ab"[i%2 : i%2+1] }} {
+		if got := asked(own); !slices.Equal(got.Probabilities, b.Probabilities) {
+			t.Errorf("probabilities: got %v with its patient labelled %s, want %v as with b", got.Probabilities, labels, b.Probabilities)
 		}
 	}
-	// The penalty is a multiple of the variance with and without the patient.
-	if want, all := probability(without), probability(u.Ridge.Linear); list.Items[0].ID != "asked" || math.Abs(got-want) > 0.01 || math.Abs(all-want) < 0.1 {
-		t.Errorf("probability of b for %s: got %.3f, want %.3f as without the patient, not %.3f", list.Items[0].ID, got, want, all)
+}
+
+// deleting is a catalog in which an instance is deleted once it has been listed.
+type deleting struct {
+	store.Catalog
+	id string
+}
+
+func (d deleting) Vector(ctx context.Context, collection, id string) ([]float32, error) {
+	if id == d.id {
+		return nil, fmt.Errorf("%s: %w", id, store.ErrInstance)
+	}
+	return d.Catalog.Vector(ctx, collection, id)
+}
+
+func TestAnImageDeletedMeanwhileIsLeftOut(t *testing.T) {
+	s, catalog := newService(t, false)
+	records, _ := twoClasses(emptied(t, s, kindTask), 40)
+	put(t, catalog, records...)
+	s.Catalog = deleting{catalog, "p3.1"}
+	r := review(t, s, api.ReviewOptions{Limit: 100, EveryImage: true})
+	if r.Instances != 79 || r.Labelled != 79 || r.Patients != 40 {
+		t.Errorf("review: %d images, %d labelled, of %d patients, want 79, 79 and 40", r.Instances, r.Labelled, r.Patients)
+	}
+	for _, list := range r.Lists {
+		if list.Problem != "" || slices.Contains(ids(list.Items), "p3.1") {
+			t.Errorf("%s: problem %q, items %v, want those that are left", list.Kind, list.Problem, ids(list.Items))
+		}
+	}
+	if e, err := s.Evaluate(t.Context(), "c", api.EvaluateOptions{Rounds: 100, Methods: []string{"votes"}}, nil); err != nil || e.Data.Images != 79 {
+		t.Errorf("Evaluate: got %d images, %v, want 79", e.Data.Images, err)
 	}
 }
 

@@ -6,16 +6,19 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 
 	"nearcase/probe"
 	"nearcase/store"
 )
 
-// mostDiverse is how many images the diverse are chosen from at most: of more, as
-// many drawn at random, but always the same.
-const mostDiverse = 100_000
+// mostDiverse bounds the images that the diverse are chosen from times how many are
+// chosen, for each is compared with all: of more, as many drawn at random, but
+// always the same. mostListed bounds the choice.
+const (
+	mostDiverse = 100_000_000
+	mostListed  = 4000
+)
 
 // novel lists the images farthest from all those of other patients.
 func (r *reviewing) novel(ctx context.Context) (ReviewList, error) {
@@ -42,7 +45,7 @@ func (r *reviewing) novel(ctx context.Context) (ReviewList, error) {
 	if err != nil {
 		return ReviewList{}, err
 	}
-	list := ReviewList{Judged: len(wanted), Found: len(wanted)}
+	list := ReviewList{Judged: len(wanted), Found: len(wanted), Notes: r.sampled(len(r.searched), len(r.near))}
 	picks := r.picked(probe.Top(wanted, len(wanted)), position)
 	if err := r.exactly(ctx, picks, rank); err != nil {
 		return ReviewList{}, err
@@ -90,11 +93,13 @@ func ordinal(rank int) string {
 func (r *reviewing) diverse(ctx context.Context) (ReviewList, error) {
 	position, started := r.undecided()
 	var list ReviewList
-	list.Judged, list.Found = len(position), len(position)
-	if len(position) > mostDiverse {
-		list.Notes = append(list.Notes, fmt.Sprintf("chosen from %d of %d images, drawn at random", mostDiverse, len(position)))
-		position = drawn(position, mostDiverse)
+	pool := min(mostDiverse/r.candidates(), mostSearched)
+	if started {
+		pool = min(pool, r.searches())
 	}
+	list.Notes = r.sampled(pool, len(position))
+	position = valuesAt(position, drawnOf(len(position), pool))
+	list.Judged, list.Found = len(position), len(position)
 	xs := make([][]float32, len(position))
 	for n, i := range position {
 		xs[n] = r.vectors[i]
@@ -141,23 +146,13 @@ func (r *reviewing) undecided() (position []int, started bool) {
 	return some, len(r.labelled) > 0
 }
 
-// drawn is a sample of n, in order.
-func drawn(from []int, n int) []int {
-	sample := make([]int, n)
-	for k, at := range rand.New(rand.NewPCG(1, 0)).Perm(len(from))[:n] {
-		sample[k] = from[at]
-	}
-	slices.Sort(sample)
-	return sample
-}
-
 // candidates is how many diverse images to choose, of which some may be of one
 // patient.
 func (r *reviewing) candidates() int {
 	if r.o.EveryImage {
-		return r.o.limit()
+		return min(r.o.limit(), mostListed)
 	}
-	return 4 * r.o.limit()
+	return min(4*r.o.limit(), mostListed)
 }
 
 // cover is the similarity of instances to the nearest labelled image, be it of the

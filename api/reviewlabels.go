@@ -13,12 +13,11 @@ import (
 )
 
 // judgement is what a ridge probe makes of the labelled instances, each judged
-// without its kin, and of the others.
+// without its kin.
 type judgement struct {
 	head probe.Head
 	// scored are the labelled instances with their calibrated probabilities.
 	scored probe.Scored
-	solved *probe.Solved
 }
 
 // judge tunes and calibrates the probe, once.
@@ -37,7 +36,7 @@ func (r *reviewing) judged(ctx context.Context) (*judgement, error) {
 	if len(r.labelled) == 0 {
 		return nil, fmt.Errorf("task %s: %w: no instance has one", r.task.Name, ErrNotEnough)
 	}
-	u, err := probe.Tune(ctx, r.set.examples, probe.TuneOptions{Balance: r.balance(), Workers: r.s.Workers})
+	u, err := probe.Tune(ctx, r.set.examples, r.tuning())
 	if errors.Is(err, probe.ErrNotEnough) {
 		return nil, fmt.Errorf("task %s: %w: the %d labelled images are all of one class, or of one patient; label more patients of other classes",
 			r.task.Name, ErrNotEnough, len(r.labelled))
@@ -50,51 +49,78 @@ func (r *reviewing) judged(ctx context.Context) (*judgement, error) {
 		return nil, fmt.Errorf("task %s: %w: %s", r.task.Name, ErrNotEnough, strings.Join(j.head.Reasons, "; "))
 	}
 	if len(j.scored.Scores) < len(r.labelled) {
-		err = r.scoreAll(j)
+		err = r.scoreAll(ctx, j)
 	}
 	return j, err
 }
 
-func (r *reviewing) balance() probe.Balance {
-	switch {
-	case r.task.Settings.Balanced && r.task.Multi:
-		return probe.ByFinding
-	case r.task.Settings.Balanced:
-		return probe.ByClass
-	}
-	return probe.Unbalanced
-}
-
-// sums are the ridge statistics of all labelled instances.
-func (r *reviewing) sums() (*probe.Ridge, error) {
-	if r.ridge != nil {
-		return r.ridge, nil
-	}
-	e := r.set.examples
-	targets := make([]probe.Target, len(e.X))
-	for i := range targets {
-		targets[i] = e.Target(i)
-	}
-	r.ridge = probe.NewRidge(r.collection.Dimension, r.balance())
-	return r.ridge, r.ridge.AddAll(e.X, targets)
+// tuning asks for a ridge probe alone.
+func (r *reviewing) tuning() probe.TuneOptions {
+	return probe.TuneOptions{Balance: balanceOf(r.task), Workers: r.s.Workers}
 }
 
 // scoreAll judges all labelled instances where a sample was enough to tune and
-// calibrate.
-func (r *reviewing) scoreAll(j *judgement) error {
-	sums, err := r.sums()
+// calibrate: each by the probe, at that regularisation, of the folds that its kin
+// are not in. Of so many that is as good as to leave out its kin alone, and takes no
+// copy of the vectors.
+func (r *reviewing) scoreAll(ctx context.Context, j *judgement) error {
+	probes, err := r.foldProbes(ctx, j.head.Lambda)
 	if err != nil {
 		return err
 	}
-	e := r.set.examples
-	found, err := sums.LeaveOut(e, probe.LeaveOutOptions{Lambdas: []float64{j.head.Lambda}})
-	if err != nil {
-		return err
+	e, folds := r.set.examples, r.set.folds()
+	scores := make([][]float64, len(e.X))
+	for i, x := range e.X {
+		found, err := probes[folds[i]].Predict(x)
+		if err != nil {
+			return err
+		}
+		scores[i] = scoresOf(found, e.Classes)
 	}
-	s := e.Scored(found.Scores)
-	s.Classes, s.Scores, s.Y = j.head.Calibration.Classes, r.columns(found.Scores, j), r.columns(e.Y, j)
+	s := e.Scored(scores)
+	s.Classes, s.Scores, s.Y = j.head.Calibration.Classes, r.columns(scores, j), r.columns(e.Y, j)
 	j.scored, err = j.head.Calibration.Apply(s)
 	return err
+}
+
+// foldProbes are the probes of the labelled instances that are not in each fold.
+func (r *reviewing) foldProbes(ctx context.Context, lambda float64) (probes [tuningFolds]*probe.Linear, err error) {
+	shards := make([]*probe.Ridge, tuningFolds)
+	for f := range shards {
+		if err := ctx.Err(); err != nil {
+			return probes, err
+		}
+		shards[f] = probe.NewRidge(r.collection.Dimension, balanceOf(r.task))
+		if err := addTo(shards[f], r.set.examples.Subset(r.fold(f, true))); err != nil {
+			return probes, err
+		}
+	}
+	for f := range probes {
+		others := probe.NewRidge(r.collection.Dimension, balanceOf(r.task))
+		for g, shard := range shards {
+			if g == f {
+				continue
+			}
+			if err := others.Merge(shard); err != nil {
+				return probes, err
+			}
+		}
+		if probes[f], err = others.Fit(lambda); err != nil {
+			return probes, err
+		}
+	}
+	return probes, nil
+}
+
+// fold are the positions among the labelled instances of those in a fold, or of
+// those that are not.
+func (r *reviewing) fold(f int, in bool) (at []int) {
+	for n, of := range r.set.folds() {
+		if (of == f) == in {
+			at = append(at, n)
+		}
+	}
+	return at
 }
 
 // columns are those of the classes that the probe knows.
@@ -173,12 +199,15 @@ func (r *reviewing) uncertain(ctx context.Context) (ReviewList, error) {
 	if err != nil {
 		return ReviewList{}, err
 	}
-	probabilities, err := r.probabilities(ctx, j)
+	probabilities, left, err := r.probabilities(ctx, j)
 	if err != nil {
 		return ReviewList{}, err
 	}
 	picks := r.byMargin(probabilities)
-	list := ReviewList{Notes: j.head.Reasons, Judged: len(picks), Found: len(picks)}
+	list := ReviewList{Notes: slices.Clone(j.head.Reasons), Judged: len(picks), Found: len(picks)}
+	if left > 0 {
+		list.Notes = append(list.Notes, fmt.Sprintf("%d images without a label are left out: too few labels are of patients other than theirs", left))
+	}
 	for _, p := range r.picked(picks, nil) {
 		item := r.item(p.Image, p.Score)
 		item.Probabilities = mostProbable(j.head.Calibration.Classes, probabilities[p.Image])
@@ -206,71 +235,73 @@ func (r *reviewing) byMargin(probabilities [][]float64) []probe.Pick {
 }
 
 // probabilities are those of every instance by probes that know nothing of its
-// patient; nil where there are none.
-func (r *reviewing) probabilities(ctx context.Context, j *judgement) ([][]float64, error) {
-	p := make([][]float64, len(r.set.all))
+// patient, and are calibrated without it where the instance has no label; nil where
+// there are none. left counts the instances without a label that have none.
+func (r *reviewing) probabilities(ctx context.Context, j *judgement) (p [][]float64, left int, err error) {
+	p = make([][]float64, len(r.set.all))
 	for n, i := range r.labelled {
 		p[i] = j.scored.Scores[n]
 	}
-	families := make([][]int, len(r.known)) // unlabelled instances of each
+	heads := map[int]*probe.Head{} // by the fold that they know nothing of
 	for i, c := range r.set.all {
-		if !r.isLabelled(c) {
-			families[r.family[i]] = append(families[r.family[i]], i)
+		if r.isLabelled(c) {
+			continue
+		}
+		head := &j.head
+		if r.known[r.family[i]] {
+			if head, err = r.variant(ctx, heads, foldOf(r.set.kin[i])); err != nil {
+				return nil, 0, err
+			}
+		}
+		if head == nil {
+			left++
+			continue
+		}
+		if p[i], err = calibrated(head, r.vectors[i], j.head.Calibration.Classes); err != nil {
+			return nil, 0, err
 		}
 	}
-	kin := r.labelledKin(families)
-	if len(kin) > 0 {
-		sums, err := r.sums()
-		if err != nil {
-			return nil, err
-		}
-		if j.solved, err = sums.Solve(j.head.Lambda); err != nil {
-			return nil, err
-		}
-	}
-	return p, r.each(ctx, len(families), func(_ context.Context, f int) error {
-		return r.predict(j, families[f], kin[f], p)
-	})
+	return p, left, nil
 }
 
-// labelledKin are the examples of each family that has unlabelled instances too.
-func (r *reviewing) labelledKin(families [][]int) map[int][]int {
-	kin := map[int][]int{}
-	for n, i := range r.labelled {
-		if f := r.family[i]; len(families[f]) > 0 {
-			kin[f] = append(kin[f], n)
+// variant is the probe tuned and calibrated by the labels that are not in a fold,
+// made once; nil where these are too few.
+func (r *reviewing) variant(ctx context.Context, made map[int]*probe.Head, f int) (*probe.Head, error) {
+	head, ok := made[f]
+	if ok {
+		return head, nil
+	}
+	if others := r.fold(f, false); len(others) > 0 {
+		u, err := probe.Tune(ctx, r.set.examples.Subset(others), r.tuning())
+		if err != nil && !errors.Is(err, probe.ErrNotEnough) {
+			return nil, err
+		}
+		if err == nil && u.Ridge.Calibration != nil {
+			head = &u.Ridge
 		}
 	}
-	return kin
+	made[f] = head
+	return head, nil
 }
 
-// predict sets the probabilities of unlabelled instances of a family, by the
-// probe without the family's labels. Where the others tell nothing, it sets none.
-func (r *reviewing) predict(j *judgement, instances, kin []int, p [][]float64) error {
-	linear := j.head.Linear
-	if len(kin) > 0 {
-		var xs [][]float32
-		var targets []probe.Target
-		for _, n := range kin {
-			xs, targets = append(xs, r.set.examples.X[n]), append(targets, r.set.examples.Target(n))
-		}
-		var err error
-		if linear, err = j.solved.Without(xs, targets); errors.Is(err, probe.ErrNotEnough) {
-			return nil
-		} else if err != nil {
-			return err
+// calibrated are a probe's calibrated probabilities in the order of classes, NaN for
+// one that it does not know.
+func calibrated(h *probe.Head, x []float32, classes []string) ([]float64, error) {
+	scores, err := h.Linear.Predict(x)
+	if err != nil {
+		return nil, err
+	}
+	known, err := h.Calibration.Probabilities(scoresOf(scores, h.Calibration.Classes))
+	if err != nil {
+		return nil, err
+	}
+	p := slices.Repeat([]float64{math.NaN()}, len(classes))
+	for c, class := range h.Calibration.Classes {
+		if at := slices.Index(classes, class); at >= 0 {
+			p[at] = known[c]
 		}
 	}
-	for _, i := range instances {
-		scores, err := linear.Predict(r.vectors[i])
-		if err != nil {
-			return err
-		}
-		if p[i], err = j.head.Calibration.Probabilities(scoresOf(scores, j.head.Calibration.Classes)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return p, nil
 }
 
 // scoresOf returns scores in the order of classes, 0 for one that the probe has no

@@ -36,18 +36,48 @@ const (
 	nearDuplicate = 0.999
 	// likeness bounds what is remembered of an image's neighbours.
 	likeness = 0.9
+	// mostSearched bounds how many images are searched for, and mostScanned that
+	// times the images stored where an index compares each with all: about a minute
+	// of each processor.
+	mostSearched = 100_000
+	mostScanned  = 1 << 29
+	// scanning is the engine that compares with all.
+	scanning = "exact"
 )
 
-// neighbourhood searches for what is near each instance, once. Searches are the
-// index's: their scores are exact, and a graph may miss a case.
+// searches is how many images can be searched for in the time that a list may take.
+func (r *reviewing) searches() int {
+	if r.answer.Index == scanning {
+		return min(mostSearched, mostScanned/max(len(r.set.all), 1))
+	}
+	return mostSearched
+}
+
+// sampled says how many images a list was made from, if not from all.
+func (r *reviewing) sampled(some, of int) []string {
+	if some >= of {
+		return nil
+	}
+	note := fmt.Sprintf("made from %d of %d images, drawn at random", some, of)
+	if r.answer.Index == scanning {
+		note += "; with an index of another engine (nearcase reindex) more can be searched for"
+	}
+	return []string{note}
+}
+
+// neighbourhood searches for what is near each instance, or each of as many drawn at
+// random as searches allows, once. Searches are the index's: their scores are exact,
+// and a graph may miss a case.
 func (r *reviewing) neighbourhood(ctx context.Context) error {
 	if r.near != nil {
 		return nil
 	}
-	r.near = make([]nearby, len(r.set.all))
+	r.near = slices.Repeat([]nearby{{other: math.NaN(), rank: math.NaN()}}, len(r.set.all))
 	rank := probe.NeighbourRank(len(r.set.all))
-	return r.each(ctx, len(r.near), func(ctx context.Context, i int) (err error) {
+	r.searched = drawnOf(len(r.set.all), r.searches())
+	return r.each(ctx, len(r.searched), func(ctx context.Context, n int) (err error) {
 		defer r.step(1)
+		i := r.searched[n]
 		r.near[i], err = r.nearTo(ctx, i, rank)
 		return err
 	})
@@ -143,14 +173,14 @@ type twins struct {
 
 // duplicates lists groups of near-identical images, those whose labels contradict
 // each other first, then those of several patients, and names patients who may be
-// one. Images of one file, such as the frames of a loop, are not compared.
+// one. Images of one file, such as the frames of a loop, are not compared. Where not
+// every image can be searched for, identical files are still all found.
 func (r *reviewing) duplicates(ctx context.Context) (ReviewList, error) {
 	if err := r.neighbourhood(ctx); err != nil {
 		return ReviewList{}, err
 	}
-	list := ReviewList{Similarity: r.similarity()}
+	list := ReviewList{Similarity: r.similarity(), Judged: len(r.searched), Notes: r.sampled(len(r.searched), len(r.near))}
 	pairs := r.pairs(list.Similarity)
-	list.Judged = len(r.near)
 	items, err := r.groups(pairs)
 	if err != nil {
 		return ReviewList{}, err
@@ -167,17 +197,41 @@ func (r *reviewing) duplicates(ctx context.Context) (ReviewList, error) {
 func (r *reviewing) pairs(similarity float64) []twins {
 	var pairs []twins
 	seen := map[[2]int]bool{}
+	add := func(i int, c closeTo) {
+		ends := [2]int{min(i, int(c.at)), max(i, int(c.at))}
+		if float64(c.score) < similarity || seen[ends] || !r.wanted(ends[0]) && !r.wanted(ends[1]) {
+			return
+		}
+		seen[ends] = true
+		pairs = append(pairs, twins{ends[0], ends[1], float64(c.score)})
+	}
 	for i, n := range r.near {
 		for _, c := range n.closest {
-			ends := [2]int{min(i, int(c.at)), max(i, int(c.at))}
-			if float64(c.score) < similarity || seen[ends] || !r.wanted(ends[0]) && !r.wanted(ends[1]) {
-				continue
-			}
-			seen[ends] = true
-			pairs = append(pairs, twins{ends[0], ends[1], float64(c.score)})
+			add(i, c)
 		}
 	}
+	if len(r.searched) < len(r.near) {
+		r.identical(add)
+	}
 	return pairs
+}
+
+// identical adds each image to the one before that is the same file, frame by frame.
+func (r *reviewing) identical(add func(i int, c closeTo)) {
+	type picture struct {
+		digest string
+		frame  int
+	}
+	before := map[picture]int{}
+	for i, c := range r.set.all {
+		p := picture{c.Instance.Digest, c.Instance.Frame}
+		if j, ok := before[p]; ok {
+			add(i, closeTo{int32(j), inner(r.vectors[i], r.vectors[j])})
+		}
+		if p.digest != "" {
+			before[p] = i
+		}
+	}
 }
 
 // groups are the items that pairs make, in order.

@@ -38,8 +38,8 @@ type reviewing struct {
 
 	judgement *judgement // what the probe makes of the task, once asked for
 	without   error      // why there is none
-	ridge     *probe.Ridge
-	near      []nearby // what is near each instance, once asked for
+	near      []nearby   // what is near each instance, once asked for
+	searched  []int      // the instances that near is of
 }
 
 func (s *Service) newReviewing(ctx context.Context, collection string, o ReviewOptions, progress func(done, total int)) (r *reviewing, err error) {
@@ -94,10 +94,11 @@ func (r *reviewing) load(ctx context.Context) (err error) {
 	if r.set.all, err = r.s.everything(ctx, name); err != nil {
 		return err
 	}
-	r.total = r.steps()
-	if r.vectors, err = r.s.vectors(ctx, name, r.set.all); err != nil {
+	if r.vectors, err = r.s.vectorsLeft(ctx, name, r.set.all); err != nil {
 		return err
 	}
+	r.forget()
+	r.total = r.steps()
 	r.step(len(r.set.all))
 	r.arrange()
 	r.answer.Watermark, r.answer.Task = status.LabelHead, r.task.Name
@@ -105,14 +106,24 @@ func (r *reviewing) load(ctx context.Context) (err error) {
 	return nil
 }
 
+// forget leaves out instances that were deleted after they were listed.
+func (r *reviewing) forget() {
+	var all []store.Case
+	var vectors [][]float32
+	for i, x := range r.vectors {
+		if x != nil {
+			all, vectors = append(all, r.set.all[i]), append(vectors, x)
+		}
+	}
+	r.set.all, r.vectors = all, vectors
+}
+
 // arrange finds who is kin, and what is labelled.
 func (r *reviewing) arrange() {
-	instances := make([]store.Instance, len(r.set.all))
 	r.at = make(map[string]int, len(r.set.all))
 	for i, c := range r.set.all {
-		instances[i], r.at[c.Instance.ID] = c.Instance, i
+		r.at[c.Instance.ID] = i
 	}
-	r.set.kin = familyNames(instances)
 	r.set.choose()
 	numbers := map[string]int{}
 	for i, c := range r.set.all {

@@ -54,6 +54,8 @@ type Options struct {
 	SeveralPerPatient bool
 	// Refit says when probes are refitted.
 	Refit Refit
+	// Version of the program, which reports name; empty where that is not known.
+	Version string
 	// Logger is told what goes wrong in the background; nil means nobody is.
 	Logger *slog.Logger
 	// Index of new collections that do not say; the zero value leaves it to the

@@ -106,20 +106,28 @@ func (t *training) changes(ctx context.Context, catalog store.Catalog, collectio
 		if err := x.meet(ctx, catalog, collection, id); err != nil {
 			return nil, err
 		}
-		var c teaching
-		c.from, c.had = x.taught[p.task.Name]
-		c.to, c.wants = x.lesson(p.task)
-		if c.had == c.wants && (!c.had || c.from.equals(c.to)) {
-			continue
+		c := x.teach(p.task)
+		p.count(c) // also where it teaches the same: its task may have more classes
+		if c.had != c.wants || c.had && !c.from.equals(c.to) {
+			changed = append(changed, c)
 		}
-		changed = append(changed, c)
-		if delete(x.taught, p.task.Name); c.wants {
-			x.taught[p.task.Name] = c.to
+		if len(x.labels) == 0 && len(x.taught) == 0 {
+			delete(t.examples, id)
 		}
-		p.count(c)
 	}
 	clear(p.dirty)
 	return changed, nil
+}
+
+// teach notes what an example teaches of a task by now.
+func (x *example) teach(task store.Task) (c teaching) {
+	c.from, c.had = x.taught[task.Name]
+	if c.to, c.wants = x.lesson(task); c.wants {
+		x.taught[task.Name] = c.to
+	} else {
+		delete(x.taught, task.Name)
+	}
+	return c
 }
 
 // equals reports whether two lessons teach the same.
@@ -251,7 +259,7 @@ func (t *training) prepare(ctx context.Context, s *Service, c store.Collection, 
 		if !among(tasks, task.Name) || p.prepared() {
 			continue
 		}
-		if err := p.choose(ctx, s, c.Name); err != nil {
+		if err := p.choose(ctx, s, c); err != nil {
 			return err
 		}
 		p.solve()

@@ -54,22 +54,31 @@ func (s *Service) training(ctx context.Context, c store.Collection, tasks ...str
 	if err != nil {
 		return nil, err
 	}
-	t.mu.RLock()
-	if t.ready(status.Head, c, tasks) {
-		return t, nil
+	for head := status.Head; ; {
+		t.mu.RLock()
+		if t.ready(head, c, tasks) {
+			return t, nil
+		}
+		t.mu.RUnlock() // another may change it before it is locked again
+		if head, err = t.update(ctx, s, c, tasks); err != nil {
+			return nil, fmt.Errorf("catch up probes of %s: %w", c.Name, err)
+		}
 	}
-	t.mu.RUnlock()
+}
+
+// update makes the probes of tasks ready, and returns up to where the log is
+// known then. What is known of a log already is not given up, and learnt anew
+// from its beginning, because one who asked has gone.
+func (t *training) update(ctx context.Context, s *Service, c store.Collection, tasks []string) (store.Key, error) {
 	t.mu.Lock()
-	err = t.catchUp(ctx, s, c)
-	if err == nil {
-		err = t.prepare(ctx, s, c, tasks)
+	defer t.mu.Unlock()
+	if t.at > 0 {
+		ctx = context.WithoutCancel(ctx)
 	}
-	t.mu.Unlock()
-	if err != nil {
-		return nil, fmt.Errorf("catch up probes of %s: %w", c.Name, err)
+	if err := t.catchUp(ctx, s, c); err != nil {
+		return 0, err
 	}
-	t.mu.RLock()
-	return t, nil
+	return t.at, t.prepare(ctx, s, c, tasks)
 }
 
 // trainingOf returns the training set of a collection as it is.
@@ -262,11 +271,6 @@ func (t *training) settle(ctx context.Context, catalog store.Catalog, c store.Co
 		}
 		if err != nil {
 			return fmt.Errorf("task %s: %w", task.Name, err)
-		}
-	}
-	for id, x := range t.examples {
-		if len(x.labels) == 0 && len(x.taught) == 0 {
-			delete(t.examples, id)
 		}
 	}
 	return nil

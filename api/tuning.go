@@ -33,7 +33,7 @@ func (s *Service) makeVersion(ctx context.Context, c store.Collection, name stri
 	if err := l.leaveOutSilent(); err != nil {
 		return nil, err
 	}
-	v := &version{Task: name, Watermark: l.watermark, Made: began.UTC(), Settings: task.Settings.Clone()}
+	v := &version{Task: name, Created: c.Created, Watermark: l.watermark, Made: began.UTC(), Settings: task.Settings.Clone()}
 	if v.Centres, err = l.centres(task); err != nil {
 		return nil, err
 	}
@@ -51,12 +51,26 @@ func (s *Service) makeVersion(ctx context.Context, c store.Collection, name stri
 		}
 		return nil, err
 	}
-	for i := range v.Variants[1:] { // ridge probes are fitted anew for each answer
-		v.Variants[i+1].Ridge.Linear = nil
-	}
+	v.compact()
 	v.setMembers(l.cases, o.Fold)
 	v.Took = time.Since(began)
 	return v, nil
+}
+
+// compact leaves out what no answer needs: the out-of-patient scores, as in a
+// version that was stored, and ridge probes without a fold, which are fitted anew
+// for each answer.
+func (v *version) compact() {
+	for i := range v.Variants {
+		u := &v.Variants[i]
+		if i > 0 {
+			u.Ridge.Linear = nil
+		}
+		u.Ridge.Scored, u.Ridge.Calibrated = probe.Scored{}, probe.Scored{}
+		if u.Softmax != nil {
+			u.Softmax.Scored, u.Softmax.Calibrated = probe.Scored{}, probe.Scored{}
+		}
+	}
 }
 
 func (s *Service) tuneOptions(task store.Task, folds []int, workers int, progress func(done, total int)) probe.TuneOptions {

@@ -31,6 +31,8 @@ const (
 // change. A nil version has chosen nothing.
 type version struct {
 	Task string `json:"task"`
+	// Created is when its collection was, whose name may be used again.
+	Created time.Time `json:"created"`
 	// Watermark is the label up to which it knows labels, and its number.
 	Watermark store.Key     `json:"label_watermark"`
 	Made      time.Time     `json:"made"`
@@ -109,10 +111,20 @@ func (v *version) isIn(fold int, id string) bool {
 	return low < n && binary.LittleEndian.Uint64(of[8*low:]) == h
 }
 
-// check reports what a version that was read lacks.
-func (v *version) check(task string, number store.Key) error {
-	if v.Task != task || v.Watermark != number || len(v.Variants) != 1+tuningFolds || len(v.Members) != tuningFolds || len(v.Variants[0].Classes) == 0 {
+// check reports what a version that was read lacks, or that it is of a collection
+// that had this name before.
+func (v *version) check(c store.Collection, task string, number store.Key) error {
+	if v.Task != task || !v.Created.Equal(c.Created) || v.Watermark != number || len(v.Variants) != 1+tuningFolds || len(v.Members) != tuningFolds || len(v.Variants[0].Classes) == 0 {
 		return fmt.Errorf("version %d of task %s: %w", number, task, store.ErrDamaged)
+	}
+	for i, u := range v.Variants {
+		if i > 0 && u.Ridge.Linear == nil { // see compact
+			k := len(u.Classes)
+			u.Ridge.Linear = &probe.Linear{Classes: u.Classes, Weights: make([][]float64, k), Intercept: make([]float64, k)}
+		}
+		if err := u.Check(); err != nil {
+			return fmt.Errorf("version %d of task %s, variant %d: %w: %w", number, task, i, store.ErrDamaged, err)
+		}
 	}
 	return nil
 }
@@ -146,8 +158,8 @@ func (s *Service) versionsOf(ctx context.Context, collection, task string) ([]st
 }
 
 // loadVersion reads a version: store.ErrDerived if it is not there, or damaged.
-func (s *Service) loadVersion(ctx context.Context, collection, task string, number store.Key) (*version, error) {
-	data, err := s.Catalog.Derived(ctx, collection, versionName(task, number))
+func (s *Service) loadVersion(ctx context.Context, c store.Collection, task string, number store.Key) (*version, error) {
+	data, err := s.Catalog.Derived(ctx, c.Name, versionName(task, number))
 	if err != nil {
 		return nil, err
 	}
@@ -155,7 +167,7 @@ func (s *Service) loadVersion(ctx context.Context, collection, task string, numb
 	if err := json.Unmarshal(data, v); err != nil {
 		return nil, fmt.Errorf("version %d of task %s: %w: %w: %w", number, task, store.ErrDerived, store.ErrDamaged, err)
 	}
-	if err := v.check(task, number); err != nil {
+	if err := v.check(c, task, number); err != nil {
 		return nil, fmt.Errorf("%w: %w", store.ErrDerived, err)
 	}
 	return v, nil
@@ -182,16 +194,16 @@ func (p *taskProbe) rightVersion() bool {
 
 // choose loads the version that is to answer. Those that cannot be read are
 // passed over.
-func (p *taskProbe) choose(ctx context.Context, s *Service, collection string) error {
+func (p *taskProbe) choose(ctx context.Context, s *Service, c store.Collection) error {
 	for !p.rightVersion() {
 		number := p.wanted()
 		if number == 0 {
 			p.current = nil
 			return nil
 		}
-		v, err := s.loadVersion(ctx, collection, p.task.Name, number)
+		v, err := s.loadVersion(ctx, c, p.task.Name, number)
 		if errors.Is(err, store.ErrDerived) {
-			s.Logger.Warn("a version of the probes cannot be used", "collection", collection, "version", uint64(number), "error", err)
+			s.Logger.Warn("a version of the probes cannot be used", "collection", c.Name, "version", uint64(number), "error", err)
 			p.versions = slices.DeleteFunc(p.versions, func(k store.Key) bool { return k == number })
 			if p.current != nil && p.current.Watermark == number {
 				p.current = nil
@@ -212,6 +224,13 @@ func (s *Service) publish(ctx context.Context, c store.Collection, v *version) e
 	data, err := json.Marshal(v)
 	if err != nil {
 		return fmt.Errorf("save version %d of task %s: %w", v.Watermark, v.Task, err)
+	}
+	now, err := s.Catalog.Collection(ctx, c.Name)
+	if err != nil {
+		return err
+	}
+	if !now.Created.Equal(v.Created) {
+		return fmt.Errorf("collection %s: %w: it was dropped meanwhile, and made anew", c.Name, store.ErrCollection)
 	}
 	if err := s.Catalog.SaveDerived(ctx, c.Name, versionName(v.Task, v.Watermark), data); err != nil {
 		return err

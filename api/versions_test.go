@@ -12,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
-
 	"nearcase/api"
 	"nearcase/probe"
 	"nearcase/store"
@@ -85,37 +83,64 @@ func TestAVersionStatesWhatAnAnswerCanBeTrustedWith(t *testing.T) {
 
 // Law: whatever the own patient's labels say, and whether there are any, the
 // answer to a stored instance is the same in every part, also by versions made
-// with these labels.
+// with these labels, of a single-label task and of a multi-label one.
 func TestOwnPatientsLabelsReachNothing(t *testing.T) {
 	s, catalog := newService(t, false)
-	rapid.Check(t, func(rt *rapid.T) {
-		fingerprint := emptied(t, s, finding)
-		records := patientsOf(fingerprint, rapid.SampledFrom([]int{12, 45}).Draw(rt, "patients"), rapid.Uint64().Draw(rt, "seed"))
+	for n := range 24 {
+		rng := rand.New(rand.NewPCG(uint64(n), 8))
+		task, patients := []store.Task{finding, devices}[n%2], 45
+		if n%6 < 2 {
+			patients = 12 // too few for probabilities
+		}
+		fingerprint := emptied(t, s, task)
+		records := patientsOf(fingerprint, patients, uint64(n))
+		for i, r := range records {
+			class := slices.Index(finding.Classes, r.Labels[0].Classes[0])
+			records[i].Labels = []store.Label{{Task: task.Name, Classes: []string{task.Classes[class]}}}
+		}
 		put(t, catalog, records...)
-		own := rapid.IntRange(0, 11).Draw(rt, "own")
+		own := rng.IntN(12)
 		ask := func() api.Classification {
-			if _, err := s.Retrain(t.Context(), "c", "finding", nil); err != nil {
-				rt.Fatal(err)
+			t.Helper()
+			_, err := s.Retrain(t.Context(), "c", task.Name, nil)
+			if err != nil {
+				t.Fatal(err)
 			}
 			a, err := s.Classify(t.Context(), "c", api.Query{Instance: fmt.Sprintf("p%d-0", own)})
-			must(rt, err)
+			if err != nil {
+				t.Fatal(err)
+			}
 			return a
 		}
 		before := ask()
+		if one := before.Tasks[0]; (len(one.Probabilities) > 0) != (patients == 45) {
+			t.Errorf("Classify with %d patients: got probabilities %v, because %q", patients, one.Probabilities, one.Reasons)
+		}
 		for i := range 2 {
-			r := api.LabelRequest{Instance: fmt.Sprintf("p%d-%d", own, i), Task: "finding"}
-			if class := rapid.IntRange(0, 3).Draw(rt, "class"); class < 3 {
-				r.Classes = []string{finding.Classes[class]}
-			} else {
-				r.Remove = true
+			r := otherwise(rng, task)
+			r.Instance = fmt.Sprintf("p%d-%d", own, i)
+			if _, err := s.Label(t.Context(), "c", []api.LabelRequest{r}); err != nil {
+				t.Fatal(err)
 			}
-			label(t, rt, s, r)
 		}
-		after := ask()
-		if b, a := comparable(t, before), comparable(t, after); b != a {
-			rt.Errorf("Classify: answer changed with the own patient's labels\nbefore %s\nafter  %s", b, a)
+		if b, a := comparable(t, before), comparable(t, ask()); b != a {
+			t.Errorf("Classify for %s: answer changed with the own patient's labels\nbefore %s\nafter  %s", task.Name, b, a)
 		}
-	})
+	}
+}
+
+// otherwise draws a label for a task, or its removal.
+func otherwise(rng *rand.Rand, task store.Task) api.LabelRequest {
+	r := api.LabelRequest{Task: task.Name}
+	switch class := rng.IntN(5); {
+	case class < 3:
+		r.Classes = []string{task.Classes[class]}
+	case class == 3 && task.Multi:
+		r.Classes, r.Uncertain, r.Partial = task.Classes[:1], task.Classes[2:], true
+	default:
+		r.Remove = true
+	}
+	return r
 }
 
 // comparable is an answer without what counts the labels and the log.
@@ -365,42 +390,49 @@ func TestTooFewLabelsAreRefused(t *testing.T) {
 // dimensional the examples are.
 func TestProbabilitiesAreNeverMadeOfNothing(t *testing.T) {
 	s, catalog := newService(t, false)
-	rapid.Check(t, func(rt *rapid.T) {
+	for at := range 36 {
+		rng := rand.New(rand.NewPCG(uint64(at), 3))
+		constant, classes, n := at%2 == 0, 1+at/2%3, 1+rng.IntN(70)
 		fingerprint := emptied(t, s, finding)
-		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "seed"), 3))
-		constant := rapid.Bool().Draw(rt, "constant")
-		classes := rapid.IntRange(1, 3).Draw(rt, "classes")
-		n := rapid.IntRange(1, 60).Draw(rt, "n")
-		for i := range n {
+		records := make([]store.Record, n)
+		for i := range records {
 			v := unit(rng.Float64(), rng.Float64(), rng.Float64(), .5)
 			if constant {
 				v = unit(1, 0, 0, 0)
 			}
-			put(t, catalog, store.Record{Vector: v, Fingerprint: fingerprint,
+			records[i] = store.Record{Vector: v, Fingerprint: fingerprint,
 				Instance: store.Instance{ID: fmt.Sprint("i", i), Patient: fmt.Sprint("p", rng.IntN(n))},
-				Labels:   []store.Label{{Task: "finding", Classes: []string{finding.Classes[rng.IntN(classes)]}}}})
+				Labels:   []store.Label{{Task: "finding", Classes: []string{finding.Classes[rng.IntN(classes)]}}}}
 		}
+		put(t, catalog, records...)
 		if _, err := s.Retrain(t.Context(), "c", "finding", nil); err != nil && !errors.Is(err, api.ErrNotEnough) {
-			rt.Fatal(err)
+			t.Fatal(err)
 		}
 		for _, q := range []api.Query{{Instance: "i0"}, {Vector: unit(1, 1, 1, 1), Fingerprint: fingerprint}} {
 			a, err := s.Classify(t.Context(), "c", q)
-			must(rt, err)
-			one, sum := a.Tasks[0], 0.0
-			for _, p := range one.Probabilities {
-				if !(p.Probability > 0 && p.Probability < 1) {
-					rt.Errorf("Classify: got probability %v", p)
-				}
-				sum += p.Probability
+			if err != nil {
+				t.Fatal(err)
 			}
-			if len(one.Probabilities) > 0 && (sum < 1-1e-9 || sum > 1+1e-9 || one.Refused != "" || constant) {
-				rt.Errorf("Classify: got %+v, refused %q, constant %v", one.Probabilities, one.Refused, constant)
-			}
+			checkProbabilities(t, a.Tasks[0], constant)
 			if _, err := json.Marshal(a); err != nil {
-				rt.Error(err)
+				t.Error(err)
 			}
 		}
-	})
+	}
+}
+
+func checkProbabilities(t *testing.T, a api.TaskAnswer, constant bool) {
+	t.Helper()
+	sum := 0.0
+	for _, p := range a.Probabilities {
+		if !(p.Probability > 0 && p.Probability < 1) {
+			t.Errorf("Classify: got probability %v", p)
+		}
+		sum += p.Probability
+	}
+	if len(a.Probabilities) > 0 && (sum < 1-1e-9 || sum > 1+1e-9 || a.Refused != "" || constant) {
+		t.Errorf("Classify: got %+v, refused %q, constant %v", a.Probabilities, a.Refused, constant)
+	}
 }
 
 func TestPriorsMoveProbabilitiesAlone(t *testing.T) {
@@ -427,5 +459,148 @@ func TestPriorsMoveProbabilitiesAlone(t *testing.T) {
 	}
 	if !reflect.DeepEqual(b.Set, a.Set) || !reflect.DeepEqual(b.Probe.Scores, a.Probe.Scores) {
 		t.Errorf("Classify: got set %v and scores %v with priors, want %v and %v", a.Set, a.Probe.Scores, b.Set, b.Probe.Scores)
+	}
+}
+
+// A task whose priors say nothing of a class that was declared later answers
+// as before while the class has no labels, and once it has some without
+// correction, and says so.
+func TestPriorsThatAClassLacksLeaveTheAnswer(t *testing.T) {
+	s, catalog := newService(t, false)
+	fingerprint := emptied(t, s, finding)
+	records := patientsOf(fingerprint, 90, 9)
+	put(t, catalog, records...)
+	if err := s.Configure(t.Context(), "c", "finding", store.Settings{Priors: map[string]float64{"a": .001, "b": .998, "c": .001}}); err != nil {
+		t.Fatal(err)
+	}
+	retrain(t, s)
+	if _, err := s.Declare(t.Context(), "c", []store.Task{{Name: "finding", Classes: []string{"d"}}}); err != nil {
+		t.Fatal(err)
+	}
+	ask := func() api.TaskAnswer {
+		t.Helper()
+		a, err := s.Classify(t.Context(), "c", api.Query{Vector: unit(1, .8, 0, 1), Fingerprint: fingerprint})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a.Tasks[0]
+	}
+	for range 2 { // by the version before and one after
+		if a := ask(); !slices.Equal(a.Prediction, []string{"b"}) || len(a.Probabilities) != 3 {
+			t.Errorf("Classify while d has no labels: got %v, %v, want b by priors", a.Prediction, a.Probabilities)
+		}
+		retrain(t, s)
+	}
+	for i := range 24 {
+		put(t, catalog, store.Record{Vector: unit(.1, .1, float64(i)/24, -1), Fingerprint: fingerprint,
+			Instance: store.Instance{ID: fmt.Sprint("d", i), Patient: fmt.Sprint("d", i)},
+			Labels:   []store.Label{{Task: "finding", Classes: []string{"d"}}}})
+	}
+	if a := ask(); len(a.Probabilities) > 0 || !strings.Contains(strings.Join(a.Reasons, "\n"), "classes have changed") {
+		t.Errorf("Classify before a version knows d: got %v because %q", a.Probabilities, a.Reasons)
+	}
+	retrain(t, s)
+	if a := ask(); !slices.Equal(a.Prediction, []string{"a"}) || len(a.Probabilities) != 4 || !strings.Contains(strings.Join(a.Reasons, "\n"), `class "d" has no stated prior`) {
+		t.Errorf("Classify with a class that has no prior: got %v, %v because %q, want a, not corrected, and why", a.Prediction, a.Probabilities, a.Reasons)
+	}
+}
+
+// Votes and probe are compared where both know the labels' shares of classes alone.
+func TestPriorsMakeNoDisagreement(t *testing.T) {
+	s, catalog := newService(t, false)
+	fingerprint := emptied(t, s, finding)
+	put(t, catalog, patientsOf(fingerprint, 90, 8)...)
+	retrain(t, s)
+	q := api.Query{Vector: unit(1, 0, 0, 1), Fingerprint: fingerprint}
+	before, err := s.Classify(t.Context(), "c", q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Configure(t.Context(), "c", "finding", store.Settings{Priors: map[string]float64{"a": .0001, "b": .9998, "c": .0001}}); err != nil {
+		t.Fatal(err)
+	}
+	after, err := s.Classify(t.Context(), "c", q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, a := before.Tasks[0], after.Tasks[0]
+	if slices.Equal(a.Prediction, b.Prediction) || !*b.Agree || !*a.Agree || !reflect.DeepEqual(a.Disagreement, b.Disagreement) {
+		t.Errorf("Classify: got %v, agree %v, %+v with priors and %v, %v, %+v without; want another prediction and nothing else",
+			a.Prediction, *a.Agree, a.Disagreement, b.Prediction, *b.Agree, b.Disagreement)
+	}
+}
+
+// A name that is used again brings nothing of the collection that had it.
+func TestACollectionMadeAnewHasNoVersions(t *testing.T) {
+	s, catalog := newService(t, false)
+	put(t, catalog, patientsOf(emptied(t, s, finding), 40, 5)...)
+	b := &blocking{Catalog: catalog, entered: make(chan struct{}, 1), goOn: make(chan struct{})}
+	o := s.Options
+	o.Catalog = b
+	busy := api.New(o)
+	defer busy.Close()
+	made := make(chan error, 1)
+	go func() {
+		_, err := busy.Retrain(context.Background(), "c", "finding", nil)
+		made <- err
+	}()
+	<-b.entered
+	put(t, catalog, patientsOf(emptied(t, s, finding), 40, 6)...)
+	close(b.goOn)
+	if err := <-made; !errors.Is(err, store.ErrCollection) {
+		t.Errorf("Retrain of a collection that is dropped and made anew meanwhile: got %v, want ErrCollection", err)
+	}
+	for _, service := range []*api.Service{s, busy} {
+		if i := infoOf(t, service); len(i.Versions) > 0 || i.Answering != 0 {
+			t.Errorf("Probes of the new one: got %+v, want no versions", i)
+		}
+	}
+}
+
+// What a refit that is cancelled would have known counts as changed still.
+func TestACancelledRefitForgetsNoChange(t *testing.T) {
+	s, catalog := newService(t, false)
+	put(t, catalog, patientsOf(emptied(t, s, finding), 40, 5)...)
+	retrain(t, s)
+	says := []api.LabelRequest{{Instance: "p0-0", Task: "finding", Classes: []string{"b"}}}
+	if _, err := s.Label(t.Context(), "c", says); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := s.Retrain(ctx, "c", "finding", func(int, int) { cancel() }); !errors.Is(err, context.Canceled) {
+		t.Fatalf("Retrain: got %v, want it cancelled", err)
+	}
+	if i := infoOf(t, s); i.Changed != 1 || i.Running {
+		t.Errorf("Probes: got %d changed, running %v; want 1 and not", i.Changed, i.Running)
+	}
+}
+
+// A class that is declared when images are labelled already is one that they lack.
+func TestAClassDeclaredLaterIsLackedByThoseBefore(t *testing.T) {
+	s, catalog := newService(t, false)
+	fingerprint := emptied(t, s, devices)
+	says := func(i int, classes ...string) store.Record {
+		return store.Record{Vector: unit(float64(i%5), 1, float64(i%3), .5), Fingerprint: fingerprint,
+			Instance: store.Instance{ID: fmt.Sprint("i", i), Patient: fmt.Sprint("p", i)},
+			Labels:   []store.Label{{Task: "devices", Classes: classes}}}
+	}
+	for i := range 8 {
+		put(t, catalog, says(i, devices.Classes[:i%2]...))
+	}
+	infoOf(t, s)
+	if _, err := s.Declare(t.Context(), "c", []store.Task{{Name: "devices", Multi: true, Classes: []string{"wire"}}}); err != nil {
+		t.Fatal(err)
+	}
+	put(t, catalog, says(8, "wire"), says(9, "wire"))
+	fresh := api.New(s.Options)
+	defer fresh.Close()
+	for _, service := range []*api.Service{s, fresh} {
+		a, err := service.Classify(t.Context(), "c", api.Query{Vector: unit(1, 1, 1, 1), Fingerprint: fingerprint})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if reasons := strings.Join(a.Tasks[0].Reasons, "\n"); strings.Contains(reasons, "wire") {
+			t.Errorf("Classify: got %q, want wire known in 2 and lacked by 8", reasons)
+		}
 	}
 }

@@ -129,6 +129,7 @@ func TestCalibrationRecoversTemperatureAndBias(t *testing.T) {
 // Over 60 simulated clinics of 100 patients, single-label with three classes and
 // the same as findings, the calibration error on 400 held-out patients.
 func TestCalibrationHoldsForNewPatients(t *testing.T) {
+	t.Parallel()
 	for name, transform := range map[string]func(Scored) Scored{"classes": func(s Scored) Scored { return s }, "findings": asFindings} {
 		sum, worst := 0.0, 0.0
 		const clinics = 60

@@ -98,22 +98,25 @@ func TestSetsCoverWhatTheyState(t *testing.T) {
 		{"findings", 1, 1, 100, true, SetOptions{}},
 		{"findings by class", 1, 1, 600, true, SetOptions{ByClass: true}},
 	} {
-		var total covered
-		by := make([]covered, 3)
-		for seed := range uint64(60) {
-			clinic := newClinic(1000+seed, 3, c.peculiar)
-			clinic.noise, clinic.rate = c.noise, []float64{0.5, 0.3, 0.2}
-			tallyClinic(t, clinic, c.patients, c.multi, c.options, &total, by)
-		}
-		t.Logf("%s: coverage %.4f, by class %.4f %.4f %.4f, mean size %.2f, empty %.3f", c.name, total.rate(), by[0].rate(), by[1].rate(), by[2].rate(), total.size/total.images, total.empty/total.images)
-		if r := total.rate(); r < 0.88 || r > 0.92 {
-			t.Errorf("%s: coverage = %.4f, want 0.88 to 0.92", c.name, r)
-		}
-		for _, b := range by {
-			if r := b.rate(); c.options.ByClass && b.all > 0 && (r < 0.88 || r > 0.92) {
-				t.Errorf("%s: coverage of a class = %.4f, want 0.88 to 0.92", c.name, r)
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			var total covered
+			by := make([]covered, 3)
+			for seed := range uint64(60) {
+				clinic := newClinic(1000+seed, 3, c.peculiar)
+				clinic.noise, clinic.rate = c.noise, []float64{0.5, 0.3, 0.2}
+				tallyClinic(t, clinic, c.patients, c.multi, c.options, &total, by)
 			}
-		}
+			t.Logf("coverage %.4f, by class %.4f %.4f %.4f, mean size %.2f, empty %.3f", total.rate(), by[0].rate(), by[1].rate(), by[2].rate(), total.size/total.images, total.empty/total.images)
+			if r := total.rate(); r < 0.88 || r > 0.92 {
+				t.Errorf("coverage = %.4f, want 0.88 to 0.92", r)
+			}
+			for _, b := range by {
+				if r := b.rate(); c.options.ByClass && b.all > 0 && (r < 0.88 || r > 0.92) {
+					t.Errorf("coverage of a class = %.4f, want 0.88 to 0.92", r)
+				}
+			}
+		})
 	}
 }
 

@@ -20,12 +20,22 @@ type Examples struct {
 	// nothing of c or is not to count. In a single-label task each row sums to
 	// one and none is NaN.
 	Y [][]float64
-	// Weight of each image, above zero; nil means that all weigh 1.
+	// Weight of each image, from MinWeight to MaxWeight; nil means that all weigh 1.
 	Weight []float64
 	// Patient numbers kin: images with the same number are never on both sides of
 	// a split.
 	Patient []int
 }
+
+// MinWeight and MaxWeight bound what an example may weigh: sums of weights, and
+// one over them, are finite.
+const (
+	MinWeight = 0x1p-126
+	MaxWeight = math.MaxFloat32
+)
+
+// mayWeigh reports whether an example may weigh w.
+func mayWeigh(w float64) bool { return w >= MinWeight && w <= MaxWeight }
 
 // Check returns ErrDimension, ErrNotFinite or ErrTarget unless the examples are
 // as described.
@@ -41,7 +51,7 @@ func (e Examples) Check() error {
 		if err := e.checkTarget(e.Y[i]); err != nil {
 			return fmt.Errorf("example %d: %w", i, err)
 		}
-		if e.Weight != nil && !(e.Weight[i] > 0 && e.Weight[i] <= math.MaxFloat32) {
+		if e.Weight != nil && !mayWeigh(e.Weight[i]) {
 			return fmt.Errorf("example %d: weight %v: %w", i, e.Weight[i], ErrTarget)
 		}
 	}

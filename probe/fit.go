@@ -55,7 +55,7 @@ func (r *Ridge) Fit(lambda float64) (*Linear, error) {
 	l := newLinear(r.Classes(), lambda)
 	for _, s := range systems {
 		weights, _, ok := s.solve(lambda * s.scale)
-		if !ok {
+		if !ok || !s.sound() {
 			return nil, fmt.Errorf("fitting a probe to %d examples: %w", r.all.count, ErrInconsistent)
 		}
 		s.put(l, weights)
@@ -181,10 +181,11 @@ func (s *system) totals() []double {
 }
 
 // solve returns per class the w with (G + penalty*I) w = b, and the factor of
-// that matrix, none if the examples are all alike; or false if the matrix is not positive definite. A Cholesky solution in float64 is off
-// by the condition number (up to dimension/lambda) times 1e-16; iterative
-// refinement with residuals in doubled precision removes that (Higham, Accuracy
-// and Stability of Numerical Algorithms, 2nd ed., chapter 12).
+// that matrix, none if the examples are all alike; or false if the matrix is not positive
+// definite. A Cholesky solution in float64 is off by the condition number (up to
+// dimension/lambda) times 1e-16; iterative refinement with residuals in doubled
+// precision removes that (Higham, Accuracy and Stability of Numerical Algorithms,
+// 2nd ed., chapter 12).
 func (s *system) solve(penalty float64) ([][]float64, *dense.Cholesky, bool) {
 	weights := make([][]float64, len(s.names))
 	if s.scale == 0 { // or the vectors have no components
@@ -256,6 +257,16 @@ func (s *system) residual(b []double, w []float64, penalty float64) []float64 {
 	}
 	s.gram.addTimes(1, w, negative)
 	return negated(negative)
+}
+
+// sound reports whether the examples weigh what some can.
+func (s *system) sound() bool {
+	for c, inside := range s.inside {
+		if !(inside.hi > 0 && s.outside[c].hi >= 0) {
+			return false
+		}
+	}
+	return s.weight.hi > 0
 }
 
 // put sets the classes of the system in the probe.

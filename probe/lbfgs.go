@@ -77,11 +77,15 @@ func (l *lbfgs) evaluate(theta, gradient []float64) float64 {
 }
 
 // estimate makes the curvature at theta, where the function was evaluated last,
-// the metric.
+// the metric, if that is not too large a matrix, and forgets the steps so far.
 func (l *lbfgs) estimate() {
-	c := l.problem.curvature(l.sample)
+	sample := l.sample
 	l.forget()
-	l.plan(2 * l.sample)
+	l.plan(2 * sample)
+	if l.problem.stride > curvatureMost {
+		return
+	}
+	c := l.problem.curvature(sample)
 	if c = c.factorised(l.problem.penalty); c != nil {
 		l.curvature = c
 	}

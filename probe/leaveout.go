@@ -1,11 +1,11 @@
 package probe
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"runtime"
 	"slices"
-	"sync"
 
 	"nearcase/probe/dense"
 )
@@ -170,22 +170,8 @@ func (r *Ridge) chunks(patients []*patient) [][]*patient {
 // each calls do for all chunks and their positions, several at a time, and returns the first error.
 func each(chunks [][]*patient, do func(int, []*patient) error) error {
 	errs := make([]error, len(chunks))
-	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
-	var workers sync.WaitGroup
-	for i, chunk := range chunks {
-		slots <- struct{}{}
-		workers.Go(func() {
-			errs[i] = do(i, chunk)
-			<-slots
-		})
-	}
-	workers.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	softmaxShare(runtime.GOMAXPROCS(0), len(chunks), func(i int) { errs[i] = do(i, chunks[i]) })
+	return cmp.Or(errs...)
 }
 
 // mirror fills the lower triangle of the inverse.

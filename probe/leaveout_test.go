@@ -30,6 +30,7 @@ func book(held []labelled, patients []int, kind Balance) Examples {
 // penalty and balance, whatever the targets, weights and patients; and the loss
 // at every lambda is that of such refits.
 func TestLeaveOutEqualsRefits(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		d := rapid.IntRange(1, 4).Draw(t, "d")
 		kind := Balance(rapid.IntRange(0, 2).Draw(t, "balance"))

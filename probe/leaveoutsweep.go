@@ -67,6 +67,9 @@ type turned struct {
 
 func (s *system) turned() *turned {
 	d := s.dimension
+	if d == 0 {
+		return &turned{&tridiagonal{}, dense.New(0, 0)}
+	}
 	a := s.dense(0).Data
 	t := &turned{&tridiagonal{diagonal: make([]float64, d), off: make([]float64, d-1)}, dense.Rows(a, d)}
 	tau, best := make([]float64, d-1), make([]float64, 1)

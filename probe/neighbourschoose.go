@@ -276,13 +276,14 @@ func (t *trials) add(tallies []tally, w Weighting, n Near) {
 	}
 }
 
-// probability of the class, with one voter more.
+// probability of the class, with one voter more; below one, as the voter's is but
+// for rounding.
 func (a tally) probability(base float64) float64 {
 	if a.all == 0 {
-		return base
+		return min(base, 1-0x1p-53)
 	}
 	voters := a.all * a.all / a.squares
-	return (a.have/a.all*voters + base) / (voters + 1)
+	return min((a.have/a.all*voters+base)/(voters+1), 1-0x1p-53)
 }
 
 // judge compares the vote on example i with its truth.

@@ -120,6 +120,7 @@ func effective(neighbours []Neighbour, c int, v Voting) float64 {
 // Law: every trial's loss is the mean of what the definition gives, the best has
 // no excess, and the choice is near it.
 func TestTrialsAreWhatVotesGive(t *testing.T) {
+	t.Parallel()
 	ways := []Weighting{{}, {Kind: Uniform}, {Kind: Distance}, {Softmax, 0.001}}
 	rapid.Check(t, func(t *rapid.T) {
 		e := drawTargets(t, rapid.Bool().Draw(t, "multi"), 40)

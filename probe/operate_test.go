@@ -122,6 +122,7 @@ func TestConstantProbabilitiesLeaveAllUncertain(t *testing.T) {
 // stated part, every patient counting once, and likewise those without that are
 // not ruled in; and both are what the cut says it achieved.
 func TestOperatingPointsHoldWhatTheySay(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawProbabilities(t)
 		a := Aims{rapid.Float64Range(0.1, 0.9).Draw(t, "sensitivity"), rapid.Float64Range(0.1, 0.9).Draw(t, "specificity"), rapid.SampledFrom([]float64{0, 0.5, 0.9}).Draw(t, "confidence")}

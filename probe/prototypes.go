@@ -156,7 +156,7 @@ func (p *Prototypes) check(x []float32, y []float64, weight float64) error {
 	if err := check(x, p.dimension()); err != nil {
 		return err
 	}
-	if !(weight > 0 && weight <= math.MaxFloat32) {
+	if !mayWeigh(weight) {
 		return fmt.Errorf("weight %v: %w", weight, ErrTarget)
 	}
 	return Examples{Classes: p.Classes, Multi: p.Multi}.checkTarget(y)

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -59,6 +60,44 @@ func TestDamagedStatisticsAreRefused(t *testing.T) {
 	}
 }
 
+func mustBeFinite(t *testing.T, call string, l *Linear) {
+	t.Helper()
+	for c, name := range l.Classes {
+		for _, v := range append(slices.Clone(l.Weights[c]), l.Intercept[c]) {
+			if v-v != 0 {
+				t.Fatalf("%s: class %q has weights %v and intercept %v, want finite ones", call, name, l.Weights[c], l.Intercept[c])
+			}
+		}
+	}
+}
+
+// What was removed but never added leaves counts that may be and weights that
+// may not.
+func TestAProbeOfNoExamplesIsRefused(t *testing.T) {
+	for name, removed := range map[string]float64{"a class of negative weight": 3, "no weight at all": 2} {
+		r := NewRidge(2, Unbalanced)
+		for i, class := range []string{"a", "a", "b"} {
+			if err := r.Add([]float32{1, float32(i)}, Target{Classes: []string{class}, Weight: 0.5 + 0.5*float64(i%2)}); err != nil {
+				t.Fatalf("Add = %v, want nil", err)
+			}
+		}
+		s, err := r.Clone().Solve(1e-3)
+		if err != nil {
+			t.Fatalf("Solve = %v, want nil", err)
+		}
+		never := Target{Classes: []string{"a"}, Weight: removed}
+		if l, err := s.Without([][]float32{{1, 0}}, []Target{never}); !errors.Is(err, ErrInconsistent) {
+			t.Errorf("%s: Without = %+v, %v, want ErrInconsistent", name, l, err)
+		}
+		if err := r.Remove([]float32{1, 0}, never); err != nil {
+			t.Fatalf("Remove = %v, want nil", err)
+		}
+		if l, err := r.Fit(1e-3); !errors.Is(err, ErrInconsistent) {
+			t.Errorf("%s: Fit = %+v, %v, want ErrInconsistent", name, l, err)
+		}
+	}
+}
+
 func FuzzUnmarshalRidge(f *testing.F) {
 	for _, kind := range []Balance{Unbalanced, ByClass, ByFinding} {
 		r := NewRidge(3, kind)
@@ -78,6 +117,9 @@ func FuzzUnmarshalRidge(f *testing.F) {
 		}
 		if again := bytesOf(t, &r); !bytes.Equal(again, b) {
 			t.Fatalf("written again: %d bytes, want the %d that were read", len(again), len(b))
+		}
+		if l, err := r.Fit(1e-3); err == nil {
+			mustBeFinite(t, "Fit", l)
 		}
 	})
 }

@@ -15,7 +15,7 @@ type Target struct {
 	// the example says nothing of the class and is not to count for it. Nil means
 	// that all are 1. A class may be repeated with the same degree.
 	Degrees []float64
-	// Weight is the example's confidence; 0 means 1.
+	// Weight is the example's confidence, from MinWeight to MaxWeight; 0 means 1.
 	Weight float64
 }
 
@@ -55,7 +55,7 @@ func (r *Ridge) read(x []float32, t Target) ([]float64, label, error) {
 // label returns the target checked, or ErrTarget.
 func (r *Ridge) label(t Target) (label, error) {
 	l := label{weight: cmp.Or(t.Weight, 1)}
-	if !(l.weight > 0 && l.weight <= math.MaxFloat32) {
+	if !mayWeigh(l.weight) {
 		return l, fmt.Errorf("weight %v: %w", t.Weight, ErrTarget)
 	}
 	if t.Degrees != nil && len(t.Degrees) != len(t.Classes) {

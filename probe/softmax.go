@@ -25,9 +25,10 @@ type SoftmaxOptions struct {
 	// same, to the bit, for every number.
 	Workers int
 	// Warm is where the search begins: an earlier probe of the same or fewer
-	// classes; one of another kind of task or another dimension is not used. Classes are matched by name, and others begin at zero. What the
-	// earlier search learned of the curvature is used again, unless the probe has
-	// since been stored and read.
+	// classes; one of another kind of task or another dimension is not used, nor
+	// one whose Check fails. Classes are matched by name, and others begin at zero.
+	// What the earlier search learned of the curvature is used again, unless the
+	// probe has since been stored and read.
 	Warm *SoftmaxProbe
 }
 
@@ -205,7 +206,7 @@ func newSoftmaxFit(e Examples, o SoftmaxOptions) (*softmaxFit, error) {
 		o.Passes = 2000
 	}
 	f := &softmaxFit{options: o, multi: e.Multi}
-	if o.Warm != nil && o.Warm.Multi == e.Multi {
+	if o.Warm != nil && o.Warm.Multi == e.Multi && o.Warm.Check() == nil {
 		f.last = o.Warm
 	}
 	if e.Multi {

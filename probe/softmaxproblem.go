@@ -93,7 +93,7 @@ func (p *softmaxProblem) moments() {
 		})
 	})
 	for i := range p.parts {
-		p.scale += p.parts[i].loss / float64(p.d)
+		p.scale += p.parts[i].loss / float64(max(p.d, 1))
 	}
 }
 
@@ -109,7 +109,7 @@ func (p *softmaxProblem) each(f func(part *softmaxPart)) {
 	softmaxShare(p.workers, len(p.parts), func(i int) { f(&p.parts[i]) })
 }
 
-// softmaxShare calls f for 0 to n-1 on the given number of goroutines and returns
+// share calls f for 0 to n-1 on the given number of goroutines and returns
 // when all have returned.
 func softmaxShare(workers, n int, f func(i int)) {
 	if workers <= 1 || n <= 1 {

@@ -178,7 +178,7 @@ func (s *Solved) solve() {
 	for _, system := range s.systems() {
 		system.centre()
 		solution, ok := system.solution(s.penalty(system))
-		if !ok {
+		if !ok || !system.sound() {
 			s.solutions = nil
 			s.answer.Store(&answer{nil, fmt.Errorf("solving a probe of %d examples: %w", s.ridge.all.count, ErrInconsistent)})
 			return

@@ -23,6 +23,7 @@ func frozen(s *Solved, held []labelled) map[string][2]*big.Rat {
 // survivors with the same penalties and balance; Without some of them it is that
 // of the others; and reading changes nothing.
 func TestSolvedEqualsABatchFit(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
 		d := rapid.IntRange(1, 4).Draw(t, "d")
 		kind := Balance(rapid.IntRange(0, 2).Draw(t, "balance"))
@@ -150,6 +151,7 @@ func randomTargets(n, d int, classes []string) (xs [][]float32, targets []Target
 }
 
 func TestSolvedDoesNotDrift(t *testing.T) {
+	t.Parallel()
 	const n, d = 300, 40
 	xs, targets := randomTargets(n, d, []string{"a", "b", "c"})
 	for _, lambda := range []float64{MinLambda, 1e-4, 0.1, MaxLambda} {

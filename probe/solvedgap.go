@@ -112,9 +112,7 @@ func (s *system) squares() float64 {
 func largest(v []float64) float64 {
 	most := 0.0
 	for _, x := range v {
-		if !(math.Abs(x) <= most) {
-			most = math.Abs(x)
-		}
+		most = max(most, math.Abs(x)) // NaN if any is
 	}
 	return most
 }

@@ -67,7 +67,7 @@ func (s *Solved) leftOut(xs [][]float64, labels []label) (*Linear, bool) {
 			return nil, false
 		}
 		for c, name := range p.names {
-			if some, _ := o.members(c, o.group); some == 0 {
+			if !o.sound(c) {
 				return nil, false
 			}
 			at, _ := slices.BinarySearch(l.Classes, name)
@@ -75,6 +75,13 @@ func (s *Solved) leftOut(xs [][]float64, labels []label) (*Linear, bool) {
 		}
 	}
 	return l, s.tellsWithout(xs, labels)
+}
+
+// sound reports whether class c has examples without the group, and whether they
+// and the others weigh what some can.
+func (r *rest) sound(c int) bool {
+	some, all := r.members(c, r.group)
+	return some > 0 && r.inside[c].hi > 0 && (all || r.weight.minus(r.inside[c]).hi > 0)
 }
 
 // tellsWithout reports whether some class still tells examples apart.

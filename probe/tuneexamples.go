@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 )
@@ -67,4 +68,61 @@ func (e Examples) sample(most int) []int {
 	}
 	slices.Sort(at)
 	return at
+}
+
+// valuesAt returns the values at the given positions.
+func valuesAt(values, at []int) []int {
+	chosen := make([]int, len(at))
+	for j, i := range at {
+		chosen[j] = values[i]
+	}
+	return chosen
+}
+
+// renumbered returns folds numbered from zero without gaps.
+func renumbered(fold []int) []int {
+	number := map[int]int{}
+	for _, f := range fold {
+		number[f] = 0
+	}
+	for n, f := range sortedKeys(number) {
+		number[f] = n
+	}
+	numbered := make([]int, len(fold))
+	for i, f := range fold {
+		numbered[i] = number[f]
+	}
+	return numbered
+}
+
+// finite returns the images without what no probe has scored: images of a
+// single-label task, targets of a multi-label one.
+func (s Scored) finite() Scored {
+	f := Scored{Classes: s.Classes, Multi: s.Multi}
+	for i, row := range s.Scores {
+		y := s.Y[i]
+		if slices.ContainsFunc(row, math.IsNaN) {
+			if !s.Multi {
+				continue
+			}
+			y = slices.Clone(y)
+			for c, v := range row {
+				if math.IsNaN(v) {
+					y[c] = v
+				}
+			}
+		}
+		f.Scores, f.Y, f.Patient = append(f.Scores, row), append(f.Y, y), append(f.Patient, s.Patient[i])
+		f.Weight = append(f.Weight, s.weight(i))
+	}
+	return f
+}
+
+func sortedKeys[V any](m map[int]V) []int {
+	var keys []int
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
 }

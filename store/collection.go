@@ -107,13 +107,16 @@ func (c Collection) CheckLabel(l Label) (Label, error) {
 	return l, t.checkClasses(l)
 }
 
+// minConfidence is the least that a label may have.
+const minConfidence = 1e-6
+
 // checkReader reports what is wrong with who a label is of.
 func (l Label) checkReader() error {
 	if len(l.Source) > maxText {
 		return fmt.Errorf("label source: %w: longer than %d bytes", ErrInvalid, maxText)
 	}
-	if !(l.Confidence >= 0 && l.Confidence <= 1) { // NaN too
-		return fmt.Errorf("label confidence %g: %w: more than 0 and at most 1, or 0 for none given", l.Confidence, ErrInvalid)
+	if l.Confidence != 0 && !(l.Confidence >= minConfidence && l.Confidence <= 1) { // NaN too
+		return fmt.Errorf("label confidence %g: %w: at least %g and at most 1, or 0 for none given", l.Confidence, ErrInvalid, minConfidence)
 	}
 	if l.Reader == "" {
 		return nil

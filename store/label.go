@@ -28,7 +28,7 @@ type Label struct {
 	// Reader is whose opinion it is where several read the same image; empty for
 	// the label that stands for all: an adjudicated one, or the only one.
 	Reader string `json:"reader,omitempty"`
-	// Confidence is more than 0 and at most 1; 0 is none given, and counts as 1.
+	// Confidence is a millionth to 1; 0 is none given, and counts as 1.
 	Confidence float64   `json:"confidence,omitempty"`
 	Source     string    `json:"source,omitempty"`
 	Time       time.Time `json:"time"`

@@ -281,6 +281,7 @@ func TestLabelsThatCannotBeAreRefused(t *testing.T) {
 		"an absent class":              {store.Label{Task: "finding", Classes: []string{"normal"}, Absent: []string{"covid"}}, store.ErrInvalid},
 		"only an uncertain class":      {store.Label{Task: "finding", Uncertain: []string{"covid"}}, store.ErrInvalid},
 		"too much confidence":          {store.Label{Task: "devices", Confidence: 1.01}, store.ErrInvalid},
+		"too little confidence":        {store.Label{Task: "devices", Confidence: 1e-7}, store.ErrInvalid},
 		"negative confidence":          {store.Label{Task: "devices", Confidence: -0.5}, store.ErrInvalid},
 		"confidence NaN":               {store.Label{Task: "devices", Confidence: math.NaN()}, store.ErrInvalid},
 		"a reader of control codes":    {store.Label{Task: "devices", Reader: "a\n"}, store.ErrInvalid},

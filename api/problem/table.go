@@ -97,7 +97,6 @@ var table = []row{
 	{code: "folds_impossible", status: http.StatusUnprocessableEntity, err: eval.ErrFolds, title: "cannot make these folds"},
 	{code: "nothing_to_evaluate", status: http.StatusUnprocessableEntity, err: eval.ErrEmpty, title: "nothing to evaluate"},
 	{code: "one_class", status: http.StatusUnprocessableEntity, err: eval.ErrOneClass, title: "only one class is present"},
-	{code: "patients_insufficient", status: http.StatusUnprocessableEntity, err: eval.ErrPatients, title: "too few patients"},
 
 	{code: NotReady, status: http.StatusServiceUnavailable, title: "not ready"},
 	{code: RouteNotFound, status: http.StatusNotFound, title: "no such route"},

@@ -21,8 +21,8 @@ type demoCommand struct {
 }
 
 func (demoCommand) Help() string {
-	return `Draws labelled synthetic images, stores them with the built-in network, classifies
-one whose patient is left out, evaluates, and serves the HTTP API. Everything is
+	return `Draws labelled synthetic images, stores them with the built-in network, trains
+the probes, classifies an image whose patient is left out, evaluates, and serves the HTTP API. Everything is
 removed at the end unless --data names where to keep it.
 
   nearcase demo --once`
@@ -72,6 +72,9 @@ func (d demoCommand) show(ctx context.Context, s *session, c config, service *ap
 	if err := d.ingest(ctx, s, service, drawn); err != nil {
 		return err
 	}
+	if err := d.train(ctx, s, service); err != nil {
+		return err
+	}
 	if err := d.classify(ctx, s, service, drawn[len(drawn)/2]); err != nil {
 		return err
 	}
@@ -111,7 +114,26 @@ func (d demoCommand) ingest(ctx context.Context, s *session, service *api.Servic
 		progress(n, len(drawn))
 	}
 	took := time.Since(started).Seconds()
-	fmt.Fprintf(s.stdout, "Embedded, stored and indexed in %.1f s (%.0f a second).\n\n", took, float64(n)/took)
+	fmt.Fprintf(s.stdout, "Embedded, stored and indexed in %.1f s (%.0f a second).\n", took, float64(n)/took)
+	return nil
+}
+
+// train makes the first version of each task's probes, so that the answer has all
+// that one brings. Few patients may be too few for that; the answer says so then.
+func (d demoCommand) train(ctx context.Context, s *session, service *api.Service) error {
+	for _, task := range phantom.Tasks() {
+		started := time.Now()
+		v, err := service.Retrain(ctx, demoCollection, task.Name, s.progress("train "+task.Name))
+		if errors.Is(err, api.ErrNotEnough) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(s.stdout, "Probes of %s chosen and calibrated on %d images of %d patients in %.1f s.\n",
+			task.Name, v.Tuning.Examples, v.Tuning.Patients, time.Since(started).Seconds())
+	}
+	fmt.Fprintln(s.stdout)
 	return nil
 }
 

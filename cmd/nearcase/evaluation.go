@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 
 	"nearcase/api"
 	"nearcase/probe/eval"
@@ -59,8 +60,11 @@ func measures(r eval.Result) (cells []any) {
 }
 
 func estimate(e eval.Estimate) string {
-	return fmt.Sprintf("%.3f (%.3f to %.3f)", e.Value, e.Low, e.High)
+	return fmt.Sprintf("%.3f (%.3f to %.3f)", thousandths(e.Value), thousandths(e.Low), thousandths(e.High))
 }
+
+// thousandths is x rounded as it is printed, so that nothing reads -0.000.
+func thousandths(x float64) float64 { return math.Round(1000*x)/1000 + 0 }
 
 func named(e api.Evaluation, model, method string) string {
 	if len(e.Data.Networks) > 1 {
@@ -84,7 +88,7 @@ func printLeaks(w io.Writer, e api.Evaluation) {
 	for _, l := range e.Leaks {
 		if l.Measure == eval.BalancedAccuracy {
 			fmt.Fprintf(w, "  divided without regard to patients, %s would read balanced accuracy %.3f: %+.3f (%+.3f to %+.3f)\n",
-				named(e, l.Model, l.Method), l.ByImage.Value, l.Gain.Value, l.Gain.Low, l.Gain.High)
+				named(e, l.Model, l.Method), l.ByImage.Value, thousandths(l.Gain.Value), thousandths(l.Gain.Low), thousandths(l.Gain.High))
 		}
 	}
 }

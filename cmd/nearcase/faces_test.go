@@ -38,6 +38,8 @@ func TestBothFacesAnswerAlike(t *testing.T) {
 		{"classify", "-c", "c", "--json", image},
 		{"label", "-c", "c", "--remove", "ID", "finding"},
 		{"evaluate", "-c", "c", "--json", "--task", "finding"},
+		{"review", "-c", "c", "--json", "--task", "finding"},
+		{"review", "-c", "c", "--task", "devices", "-k", "label_errors,novel", "--csv", "-"},
 		{"reindex", "-c", "c", "--engine", "graph"},
 		{"reindex", "-c", "c", "--engine", "coder"},
 		{"collections", "show", "c", "--json"},

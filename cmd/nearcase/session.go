@@ -138,7 +138,7 @@ func newService(m models, catalog store.Catalog, p api.Privacy) *api.Service {
 		Limits:  embed.Limits{Bytes: c.Limits.ImageBytes, Pixels: c.Limits.ImagePixels, Frames: c.Limits.ImageFrames},
 		Workers: c.Workers, Batch: c.Batch, Neighbours: c.Votes.Neighbours,
 		Weighting:         probe.Weighting{Kind: c.Votes.Weighting, Temperature: c.Votes.Temperature},
-		SeveralPerPatient: !c.Votes.OnePerPatient, Refit: m.refit, Logger: m.logger,
+		SeveralPerPatient: !c.Votes.OnePerPatient, Refit: m.refit, Logger: m.logger, Version: currentVersions().String(),
 		Index: c.Index.spec(),
 	})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"runtime"
 	"runtime/debug"
@@ -37,6 +38,14 @@ func currentVersions() versions {
 		}
 	}
 	return v
+}
+
+// String names the program: one that was not released by its commit too.
+func (v versions) String() string {
+	if v.Version != "development" || v.Commit == "unknown" {
+		return v.Version
+	}
+	return fmt.Sprintf("%s at commit %.12s", v.Version, v.Commit)
 }
 
 type versionCommand struct{}

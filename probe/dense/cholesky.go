@@ -17,6 +17,10 @@ func NewCholesky(a Matrix) (*Cholesky, bool) {
 	return &Cholesky{a}, true
 }
 
+// Factored returns a factor that is known: l is stored by rows, and what is above
+// its diagonal is not read.
+func Factored(l Matrix) *Cholesky { return &Cholesky{l} }
+
 // half returns where to cut n rows in two.
 func half(n int) int { return (n/2 + base - 1) / base * base }
 

@@ -25,31 +25,6 @@ func AUC(scores []float64, positive []bool) (float64, error) {
 	return auc, nil
 }
 
-// MacroAUC returns the mean over classes of the AUC of each against the rest,
-// scored by its own column of scores (images by classes). Classes that no or
-// every image has are left out; if that leaves none it returns ErrOneClass.
-func MacroAUC(scores [][]float64, truth, classes []string) (float64, error) {
-	t, err := positions(truth, classes)
-	if err != nil {
-		return 0, err
-	}
-	if err := rectangular(scores, len(truth), len(classes)); err != nil {
-		return 0, err
-	}
-	aucs, positive := make([]float64, len(classes)), make([]bool, len(truth))
-	for c := range classes {
-		for i, class := range t {
-			positive[i] = class == c
-		}
-		aucs[c] = rank(column(scores, c), positive).measure(ones(len(truth))).auc
-	}
-	macro := meanDefined(aucs)
-	if math.IsNaN(macro) {
-		return 0, fmt.Errorf("macro AUC of %d images: %w", len(truth), ErrOneClass)
-	}
-	return macro, nil
-}
-
 func column(rows [][]float64, c int) []float64 {
 	values := make([]float64, len(rows))
 	for i, row := range rows {

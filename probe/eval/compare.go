@@ -31,8 +31,8 @@ func Assess(ctx context.Context, t Truth, p Predictions, o Options) (Result, err
 	return c.Results[0], nil
 }
 
-// Compare measures methods on the same images. Every measure has Interval's
-// interval over the same resamples of patients; where there are fewer than two
+// Compare measures methods on the same images. Every measure has the BCa
+// interval of estimate over the same resamples of patients; where there are fewer than two
 // patients, or no resample defines it, the interval is the whole range of the
 // measure, and a warning says so.
 //
@@ -75,7 +75,7 @@ func Compare(ctx context.Context, t Truth, methods []Predictions, o Options) (*C
 	}
 	patients := clustered(t.Groups)
 	c := &Comparison{truth: t, n: patients.n}
-	size := slots(len(t.Classes))
+	size := Figures(len(t.Classes))
 	var err error
 	c.rows, err = patients.resample(ctx, o, size*len(methods), func() statistics {
 		on := newScratch(len(t.Classes))
@@ -111,7 +111,7 @@ func (c *Comparison) Difference(measure, class string, a, b int) (Measure, error
 	if slot < 0 || min(a, b) < 0 || max(a, b) >= n {
 		return Measure{}, fmt.Errorf("difference of %s between methods %d and %d of %d: %w", measure, a, b, n, ErrMeasure)
 	}
-	size := slots(len(c.truth.Classes))
+	size := Figures(len(c.truth.Classes))
 	m := c.measure(measure, at, func(row []float64) float64 { return row[a*size+slot] - row[b*size+slot] })
 	if math.IsNaN(m.Value) {
 		return Measure{}, fmt.Errorf("difference of %s between methods %d and %d: %w", measure, a, b, ErrMeasure)
@@ -182,7 +182,7 @@ func (c *Comparison) measures(names []string, class, from int) []Measure {
 }
 
 func (c *Comparison) result(i int, p Predictions, s *scorer, warnings []string) Result {
-	from := i * slots(len(c.truth.Classes))
+	from := i * Figures(len(c.truth.Classes))
 	r := Result{
 		Model: p.Model, Method: p.Method, N: len(c.truth.Y), Patients: c.n, Measures: c.measures(ofTask, -1, from),
 		Confusion: s.confusion(), Reliability: reliability(s.calibration), Warnings: slices.Clone(warnings),
@@ -193,7 +193,7 @@ func (c *Comparison) result(i int, p Predictions, s *scorer, warnings []string) 
 	whole := ones(len(c.truth.Y))
 	for k, class := range c.truth.Classes {
 		pos, neg := s.rankings[k].totals(whole)
-		of := ClassResult{Class: class, N: pos, Known: pos + neg, Measures: c.measures(ofClass, k, from+slots(k))}
+		of := ClassResult{Class: class, N: pos, Known: pos + neg, Measures: c.measures(ofClass, k, from+Figures(k))}
 		of.ROC, of.PR = s.rankings[k].curves()
 		r.Classes = append(r.Classes, of)
 	}

@@ -73,7 +73,7 @@ func upTo(n int) []int {
 }
 
 func same(t *rapid.T, got []float64, truth Truth, p Predictions) {
-	want := make([]float64, slots(len(truth.Classes)))
+	want := make([]float64, Figures(len(truth.Classes)))
 	newScorer(truth, p).score(ones(len(truth.Y)), newScratch(len(truth.Classes)), want)
 	for i := range want {
 		if !near(got[i], want[i]) && !(math.IsNaN(got[i]) && math.IsNaN(want[i])) {

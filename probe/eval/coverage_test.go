@@ -109,7 +109,7 @@ func TestIntervalsCoverWhatTheyClaim(t *testing.T) {
 func (h hospital) limit(t *testing.T, r *rand.Rand) map[string]float64 {
 	t.Helper()
 	truth, p := h.simulate(r, 30_000)
-	s, out := newScorer(truth, p), make([]float64, slots(len(h.shares)))
+	s, out := newScorer(truth, p), make([]float64, Figures(len(h.shares)))
 	s.score(ones(len(truth.Y)), newScratch(len(h.shares)), out)
 	limit := map[string]float64{}
 	for i, name := range ofTask {

@@ -19,7 +19,8 @@ var (
 	ErrLength = errors.New("eval: lengths differ")
 	// ErrEmpty says that there is nothing to evaluate.
 	ErrEmpty = errors.New("eval: no images")
-	// ErrClass says that a label is not among the classes, or a class is named twice.
+	// ErrClass says that classes are not sorted or named twice, or that an image has
+	// other than one of a single-label task.
 	ErrClass = errors.New("eval: unexpected class")
 	// ErrOneClass says that all images are positive or all negative.
 	ErrOneClass = errors.New("eval: only one class is present")
@@ -32,6 +33,4 @@ var (
 	ErrMeasure = errors.New("eval: measure is undefined")
 	// ErrAge says that a text is no age.
 	ErrAge = errors.New("eval: not an age")
-	// ErrPatients says that there are too few patients to resample.
-	ErrPatients = errors.New("eval: fewer than two patients")
 )

@@ -1,7 +1,7 @@
 package eval
 
 import (
-	"errors"
+	"context"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -43,7 +43,17 @@ func (c cohort) accuracy(weight []int32) float64 {
 	for i, w := range weight {
 		right, all = right+int(w)*c.right[i], all+int(w)
 	}
-	return over(right, all)
+	return ratioOf(right, all)
+}
+
+// interval is what Compare gives of one statistic.
+func interval(groups []string, o Options, statistic func(weight []int32) float64) (e Estimate, defined int, err error) {
+	c := clustered(groups)
+	r, err := c.resample(context.Background(), o, 1, func() statistics {
+		return func(weight []int32, out []float64) { out[0] = statistic(weight) }
+	})
+	e, defined = r.estimate(func(row []float64) float64 { return row[0] }, c.n)
+	return e, defined, err
 }
 
 // Images of one patient are alike: resampling images instead of patients gives
@@ -59,9 +69,9 @@ func TestResamplingImagesCoversTooLittle(t *testing.T) {
 			images[j] = fmt.Sprint(j)
 		}
 		for hits, groups := range map[*int][]string{&byPatient: c.groups, &byImage: images} {
-			e, _, err := Interval(groups, Options{Rounds: 200, Seed: int64(i)}, c.accuracy)
+			e, _, err := interval(groups, Options{Rounds: 200, Seed: int64(i)}, c.accuracy)
 			if err != nil {
-				t.Fatalf("Interval = %v, want nil", err)
+				t.Fatalf("interval = %v, want nil", err)
 			}
 			if e.Low <= truth && truth <= e.High {
 				*hits++
@@ -82,7 +92,7 @@ func TestStudentEqualsSciPy(t *testing.T) {
 	}
 }
 
-// Expected values are the formulas of the sources that Interval names with
+// Expected values are the formulas of the sources that estimate names with
 // scipy's norm.cdf, norm.ppf and t.ppf.
 func TestBCaEqualsItsFormula(t *testing.T) {
 	samples := []float64{1, 2, 2, 3, 4, 5, 5, 5, 6, 7, 8, 9, 11, 12, 15, 16, 18, 20, 25, 40}
@@ -114,49 +124,28 @@ func TestAnExtremeSkewGivesTheLastSample(t *testing.T) {
 func TestTheIntervalFollowsTheSeedAndNothingElse(t *testing.T) {
 	c := newCohort(rand.New(rand.NewPCG(1, 1)), 40)
 	at := func(seed int64) Estimate {
-		e, defined, err := Interval(c.groups, Options{Seed: seed}, c.accuracy)
+		e, defined, err := interval(c.groups, Options{Seed: seed}, c.accuracy)
 		if err != nil || defined != DefaultRounds {
-			t.Fatalf("Interval = %v in %d rounds, %v, want %d rounds", e, defined, err, DefaultRounds)
+			t.Fatalf("interval = %v in %d rounds, %v, want %d rounds", e, defined, err, DefaultRounds)
 		}
 		return e
 	}
 	if one, again := at(1), at(1); one != again {
-		t.Errorf("Interval with seed 1 = %v, then %v", one, again)
+		t.Errorf("interval with seed 1 = %v, then %v", one, again)
 	}
 	if one, two := at(1), at(2); one == two {
-		t.Errorf("Interval with seeds 1 and 2 = %v both, want them to differ", one)
+		t.Errorf("interval with seeds 1 and 2 = %v both, want them to differ", one)
 	}
 }
 
 func TestUndefinedRoundsAreLeftOut(t *testing.T) {
 	groups, r := split("pqrs"), rank([]float64{1, 2, 3, 4}, []bool{true, false, false, false})
-	e, defined, err := Interval(groups, Options{Rounds: 500}, func(weight []int32) float64 { return r.measure(weight).auc })
+	e, defined, err := interval(groups, Options{Rounds: 500}, func(weight []int32) float64 { return r.measure(weight).auc })
 	// Without p, (3/4)^4 of the rounds, there is no positive; with p alone,
 	// (1/4)^4, no negative.
 	want := 500 * (1 - math.Pow(0.75, 4) - math.Pow(0.25, 4))
 	if err != nil || math.Abs(float64(defined)-want) > 50 || e != (Estimate{0, 0, 0}) {
-		t.Errorf("Interval = %+v in %d rounds, %v, want zero in about %.0f rounds", e, defined, err, want)
-	}
-}
-
-func TestIntervalRefusals(t *testing.T) {
-	one := func([]int32) float64 { return 1 }
-	nan := func([]int32) float64 { return math.NaN() }
-	for name, c := range map[string]struct {
-		groups    []string
-		statistic func([]int32) float64
-		want      error
-	}{
-		"one patient":               {split("ppp"), one, ErrPatients},
-		"no patient":                {nil, one, ErrPatients},
-		"an undefined statistic":    {split("pq"), nan, ErrOneClass},
-		"one of one patient, twice": {split("p"), nan, ErrPatients},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if e, _, err := Interval(c.groups, Options{}, c.statistic); !errors.Is(err, c.want) {
-				t.Errorf("Interval(%q) = %+v, %v, want %v", c.groups, e, err, c.want)
-			}
-		})
+		t.Errorf("interval = %+v in %d rounds, %v, want zero in about %.0f rounds", e, defined, err, want)
 	}
 }
 

@@ -17,8 +17,9 @@ var (
 	}
 )
 
-// slots is how many measures a scorer gives of so many classes.
-func slots(classes int) int { return len(ofTask) + classes*len(ofClass) }
+// Figures is how many numbers Compare keeps of each method and resample, where there
+// are so many classes.
+func Figures(classes int) int { return len(ofTask) + classes*len(ofClass) }
 
 // place returns where a scorer gives a measure of class c, of the whole task if c
 // is negative; negative if there is none of that name.
@@ -27,7 +28,7 @@ func place(name string, c int) int {
 		return slices.Index(ofTask, name)
 	}
 	if at := slices.Index(ofClass, name); at >= 0 {
-		return slots(c) + at
+		return Figures(c) + at
 	}
 	return -1
 }
@@ -57,7 +58,7 @@ func (s *scorer) score(weight []int32, on *scratch, out []float64) {
 		m := r.measureOf(weight, o.truePos+o.falseNeg, o.trueNeg+o.falsePos)
 		on.aucs[c], on.precisions[c], on.sensitivities[c], on.specificities[c] = m.auc, m.precision, m.sensitivity, m.specificity
 		on.f1s[c] = ratioOf(2*o.truePos, 2*o.truePos+o.falsePos+o.falseNeg)
-		copy(out[slots(c):], []float64{
+		copy(out[Figures(c):], []float64{
 			m.auc, m.precision, ratioOf(o.truePos, o.truePos+o.falseNeg), ratioOf(o.trueNeg, o.trueNeg+o.falsePos),
 			ratioOf(o.truePos, o.truePos+o.falsePos), on.f1s[c], m.sensitivity, m.specificity,
 		})
@@ -174,5 +175,3 @@ func weighted(values []float64, by []outcomes) float64 {
 	}
 	return sum / float64(all)
 }
-
-func (o outcomes) known() int { return o.truePos + o.falsePos + o.falseNeg + o.trueNeg }

@@ -96,7 +96,7 @@ func TestEveryMeasureEqualsScikitLearn(t *testing.T) {
 	checked, undefined := 0, 0
 	for i, r := range readRecorded(t) {
 		truth, p := r.task(t)
-		out := make([]float64, slots(r.Classes))
+		out := make([]float64, Figures(r.Classes))
 		newScorer(truth, p).score(r.Weights, newScratch(r.Classes), out)
 		check := func(where, name string, got float64, want *float64) {
 			checked++
@@ -197,7 +197,7 @@ func TestAWeightIsARepetition(t *testing.T) {
 			weight[i] = int32(rapid.IntRange(0, 3).Draw(t, "weight"))
 			images = append(images, slices.Repeat([]int{i}, int(weight[i]))...)
 		}
-		got, want := make([]float64, slots(classes)), make([]float64, slots(classes))
+		got, want := make([]float64, Figures(classes)), make([]float64, Figures(classes))
 		newScorer(truth, p).score(weight, newScratch(classes), got)
 		newScorer(truth.Only(images), p.Only(images)).score(ones(len(images)), newScratch(classes), want)
 		for i := range got {

@@ -52,7 +52,7 @@ func (r Report) differing(m measure) (f forest, rows []row) {
 		}
 		first, second := r.name(d.Model, d.Method), r.name(d.AgainstModel, d.AgainstMethod)
 		f.rows = append(f.rows, bough{name: first + " less " + second, Estimate: d.Estimate})
-		rows = append(rows, row{Cells: []cell{heads(m.short), {Text: first}, {Text: second}, right(signed(d.Value)), right(bounds(d.Estimate)), {Text: verdict(d.Estimate), Class: "state"}}})
+		rows = append(rows, row{Cells: []cell{heads(m.short), {Text: first}, {Text: second}, right(signed(d.Value)), right(between(d.Estimate)), {Text: verdict(d.Estimate), Class: "state"}}})
 	}
 	return f, rows
 }
@@ -151,7 +151,7 @@ func (r Report) leak() section {
 	t := table{Head: []cell{{Text: "Result"}, {Text: "Measure"}, {Text: "Patients kept together", Small: "what is reported", Class: "n"}, {Text: "Images divided singly", Small: "not to be reported", Class: "n"}, {Text: "Gained by leaking", Class: "n"}}}
 	for _, l := range r.Leaks {
 		t.Rows = append(t.Rows, row{Cells: []cell{heads(r.name(l.Model, l.Method)), {Text: known(l.Measure).short}, valued(eval.Measure{Estimate: l.Grouped}, true),
-			valued(eval.Measure{Estimate: l.ByImage}, true), {Text: signed(l.Gain.Value), Small: bounds(l.Gain), Class: "n"}}})
+			valued(eval.Measure{Estimate: l.ByImage}, true), {Text: signed(l.Gain.Value), Small: between(l.Gain), Class: "n"}}})
 	}
 	s.Blocks = []block{{Kind: "Table", Caption: "The same measures, taken either way, with 95 % intervals.", Tables: []table{t}}}
 	return s

@@ -235,8 +235,11 @@ func (p *plot) counts(l look, bins []eval.Bin) {
 		x, width := p.x(b.Low), p.x(b.High)-p.x(b.Low)
 		height := max(1, float64(b.N)/float64(highest)*(stripHeight-14))
 		p.bar("faint "+l.fill(), x+1, base-height, max(1, width-2), height)
-		if n := brief(b.N); 5.6*float64(len(n)) <= width+1 {
+		switch n := brief(b.N); {
+		case 5.6*float64(len(n)) <= width+1:
 			p.text("tiny", "middle", x+width/2, base-height-3, 0, n)
+		case b.N == highest: // above all others there is room
+			p.text("tiny", "end", x+width, base-height-3, 0, n)
 		}
 	}
 }

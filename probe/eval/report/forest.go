@@ -97,10 +97,10 @@ func (p *plot) row(f forest, r bough, y float64) {
 	} else {
 		p.bar(r.look.fill(), x-4.5, y-4.5, 9, 9)
 	}
-	figure := number
+	figure, interval := number, bounds
 	if f.zero {
-		figure = signed
+		figure, interval = signed, between
 	}
 	p.text("value strong", "end", p.right+68, y+4, 0, figure(r.Value))
-	p.text("value", "start", p.right+80, y+4, 0, bounds(r.Estimate))
+	p.text("value", "start", p.right+80, y+4, 0, interval(r.Estimate))
 }

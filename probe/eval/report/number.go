@@ -40,9 +40,18 @@ func bounds(e eval.Estimate) string {
 		return "no interval"
 	}
 	if e.Low < 0 {
-		return number(e.Low) + " to " + number(e.High)
+		return between(e)
 	}
 	return number(e.Low) + "–" + number(e.High)
+}
+
+// between is the interval of a difference, in words throughout, so that those of a
+// column look alike whether or not an end is negative.
+func between(e eval.Estimate) string {
+	if !finite(e.Low) || !finite(e.High) {
+		return "no interval"
+	}
+	return number(e.Low) + " to " + number(e.High)
 }
 
 // estimate is a value with its interval, as in a sentence.

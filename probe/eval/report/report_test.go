@@ -318,7 +318,7 @@ func TestWarningsOfSomeResultsNameThem(t *testing.T) {
 func TestNumbersReadWell(t *testing.T) {
 	for got, want := range map[string]string{
 		number(0.12345): "0.123", number(-0.5): "−0.500", number(-0.0001): "0.000", number(math.NaN()): "–",
-		signed(0.5): "+0.500", signed(0): "0.000", bounds(eval.Estimate{Low: -0.1, High: 0.2}): "−0.100 to 0.200",
+		signed(0.5): "+0.500", signed(0): "0.000", bounds(eval.Estimate{Low: -0.1, High: 0.2}): "−0.100 to 0.200", between(eval.Estimate{Low: 0.1, High: 0.2}): "0.100 to 0.200",
 		count(1234567): "1,234,567", count(999): "999", listed([]string{"a", "b", "c"}): "a, b and c", clip("pneumonia", 5): "pneu…", clip("effusion", 8): "effusion",
 	} {
 		if got != want {

@@ -173,12 +173,13 @@ func (r Report) results() section {
 		s.Blocks = append(s.Blocks, block{Kind: "Table", Caption: "How well images are told apart, with 95 % intervals." + rule, Tables: []table{r.measured(first)}})
 	}
 	if len(second) > 0 {
-		s.Blocks = append(s.Blocks, block{Kind: "Table", Caption: "Calibrated probabilities, prediction sets and retrieved cases, with 95 % intervals. Bold as above.", Tables: []table{r.measured(second)}})
+		s.Blocks = append(s.Blocks, block{Kind: "Table", Caption: "Calibrated probabilities, prediction sets and retrieved cases, with 95 % intervals, of the methods that have any. Bold as above.", Tables: []table{r.measured(second)}})
 	}
 	return s
 }
 
-// measured has a row for each result and a column for each measure.
+// measured has a row for each result that has any of the measures, and a column for
+// each measure.
 func (r Report) measured(columns []measure) table {
 	t := table{Class: "wide", Head: []cell{{Text: "Network"}, {Text: "Method"}}}
 	var winners []int
@@ -192,8 +193,11 @@ func (r Report) measured(columns []measure) table {
 	}
 	last := ""
 	for i, result := range r.Results {
+		if !slices.ContainsFunc(columns, func(m measure) bool { _, ok := result.Measure(m.name); return ok }) {
+			continue
+		}
 		model := result.Model
-		if i > 0 && model == last {
+		if len(t.Rows) > 0 && model == last {
 			model = ""
 		}
 		cells := []cell{heads(model), {Text: result.Method}}
@@ -204,7 +208,7 @@ func (r Report) measured(columns []measure) table {
 			}
 			cells = append(cells, c)
 		}
-		t.Rows = append(t.Rows, row{First: i > 0 && result.Model != last, Cells: cells})
+		t.Rows = append(t.Rows, row{First: len(t.Rows) > 0 && result.Model != last, Cells: cells})
 		last = result.Model
 	}
 	return t
