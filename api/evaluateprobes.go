@@ -73,7 +73,7 @@ func (v *evaluation) statistics(ctx context.Context, w *network) (func(f int) (*
 }
 
 func (v *evaluation) tuneOptions(w *network, at []int, progress func(done, total int)) probe.TuneOptions {
-	o := probe.TuneOptions{HeadOptions: headOptions(v.task), Balance: balanceOf(v.task), Swept: mostRidge, Progress: progress}
+	o := probe.TuneOptions{HeadOptions: headOptions(v.task), Balance: balanceOf(v.task), Swept: mostCalibrated, Progress: progress}
 	if v.wanted[methodSoftmax] {
 		o.Fold = v.inner(at)
 	}
@@ -84,8 +84,8 @@ func (v *evaluation) tuneOptions(w *network, at []int, progress func(done, total
 	return o
 }
 
-// mostRidge is by how many images a fold's ridge probe is calibrated at most.
-const mostRidge = 4000
+// mostCalibrated is by how many images a fold's probes are calibrated at most.
+const mostCalibrated = 3000
 
 // mostLists is by how many images, drawn at random but always the same, a voting is
 // chosen at most.

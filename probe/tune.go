@@ -16,7 +16,7 @@ const (
 	// mostTried is how many examples a probe's regularisation is chosen by at most.
 	// On the radiographs 2,000 of 4,100 chose for the softmax probe what all did,
 	// within half a per cent of log loss, and 1,000 were worse by two.
-	mostTried = 4_000
+	mostTried = 3_000
 )
 
 // TuneOptions say how to tune. The zero value works.
@@ -36,8 +36,7 @@ type TuneOptions struct {
 	// Balance is its own. It is not changed. TuneFolds takes none with folds to leave
 	// out.
 	Statistics *Ridge
-	// Swept is how many examples the ridge probe is calibrated by at most, MostSwept
-	// if zero. The softmax probe is by MostSwept.
+	// Swept is how many examples a probe is calibrated by at most, MostSwept if zero.
 	Swept      int
 	Weightings []Weighting
 	// Workers is how many goroutines work, 1 if zero. The result is the same for
@@ -263,7 +262,7 @@ func (t *tuner) ridge(u *Tuning, e Examples, left int) error {
 			return err
 		}
 	}
-	tried, swept := e.Subset(e.sample(mostTried)), e.Subset(e.sample(cmp.Or(t.Swept, MostSwept)))
+	tried, swept := e.Subset(e.sample(mostTried)), e.Subset(e.sample(t.swept()))
 	found, err := r.LeaveOut(tried, LeaveOutOptions{Lambdas: coarseGrid()})
 	if err != nil {
 		return err
@@ -304,7 +303,7 @@ func (t *tuner) softmax(u *Tuning, e Examples, at []int) error {
 	}
 	h.Linear = &p.Linear
 	scored := swept.Scored(found.Scores)
-	if len(tried) < len(e.X) {
+	if len(tried) < min(len(e.X), t.swept()) {
 		if scored, err = t.heldOut(e, at, h.Lambda); err != nil {
 			return err
 		}
@@ -314,10 +313,12 @@ func (t *tuner) softmax(u *Tuning, e Examples, at []int) error {
 	return h.judge(scored.finite(), t.HeadOptions)
 }
 
+func (t *tuner) swept() int { return cmp.Or(t.Swept, MostSwept) }
+
 // heldOut returns what the softmax probes at lambda of all examples say of the
 // fold that each was fitted without.
 func (t *tuner) heldOut(e Examples, at []int, lambda float64) (Scored, error) {
-	some := e.sample(MostSwept)
+	some := e.sample(t.swept())
 	swept, fold := e.Subset(some), valuesAt(valuesAt(t.Fold, at), some)
 	lambda = rescaled(lambda, e, swept)
 	found, err := SweepSoftmax(t.ctx, swept, renumbered(fold), []float64{lambda}, SoftmaxOptions{Tolerance: 1e-3}, nil)
