@@ -60,6 +60,9 @@ func (r *Ridge) Fit(lambda float64) (*Linear, error) {
 		}
 		s.put(l, weights)
 	}
+	if !l.finite() {
+		return nil, fmt.Errorf("fitting a probe to %d examples: %w", r.all.count, ErrInconsistent)
+	}
 	return l, nil
 }
 

@@ -62,3 +62,14 @@ func (l *Linear) Predict(x []float32) ([]Score, error) {
 	})
 	return scores, nil
 }
+
+// finite reports whether all weights and intercepts are. Those of examples that
+// can be are; statistics that were made otherwise may give others.
+func (l *Linear) finite() bool {
+	for c, w := range l.Weights {
+		if l.Intercept[c]-l.Intercept[c] != 0 || slices.ContainsFunc(w, func(v float64) bool { return v-v != 0 }) {
+			return false
+		}
+	}
+	return true
+}

@@ -32,7 +32,9 @@ import (
 // the first example ignores a class or the last does, where a class loses its
 // last example, where a class that examples ignore or whose Ridge is balanced
 // gets its first, and where one that all had is first lacking. The penalty then
-// stays for the classes that had one, the balance is struck anew.
+// stays for the classes that had one, unless examples that were nearly alike have
+// since been joined by such that differ so much more that it cannot be solved
+// with; the balance is struck anew.
 //
 // It is not safe for concurrent use while it is changed, except for Linear.
 type Solved struct {
@@ -178,6 +180,9 @@ func (s *Solved) solve() {
 	for _, system := range s.systems() {
 		system.centre()
 		solution, ok := system.solution(s.penalty(system))
+		if !ok { // too small for examples that differ so much more by now
+			solution, ok = system.solution(s.lambda * system.scale)
+		}
 		if !ok || !system.sound() {
 			s.solutions = nil
 			s.answer.Store(&answer{nil, fmt.Errorf("solving a probe of %d examples: %w", s.ridge.all.count, ErrInconsistent)})
@@ -263,6 +268,10 @@ func (s *Solved) publish() {
 	l := newLinear(s.ridge.Classes(), s.lambda)
 	for _, p := range s.solutions {
 		p.put(l, p.weights)
+	}
+	if !l.finite() {
+		s.answer.Store(&answer{nil, fmt.Errorf("solving a probe of %d examples: %w", s.ridge.all.count, ErrInconsistent)})
+		return
 	}
 	s.answer.Store(&answer{linear: l})
 }

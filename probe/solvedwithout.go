@@ -74,7 +74,7 @@ func (s *Solved) leftOut(xs [][]float64, labels []label) (*Linear, bool) {
 			l.Weights[at], l.Intercept[at] = o.linear(c, o.weights[c])
 		}
 	}
-	return l, s.tellsWithout(xs, labels)
+	return l, l.finite() && s.tellsWithout(xs, labels)
 }
 
 // sound reports whether class c has examples without the group, and whether they
