@@ -8,7 +8,7 @@ LIBRARY := $(abspath $(BIN))/libonnxruntime.so.1.24.1
 # Arguments of `make run`: make run ARGS=--once
 ARGS    ?=
 # How long each fuzz target runs: a few seconds in `make test`, longer by hand.
-FUZZTIME ?= 5s
+FUZZTIME ?= 6s
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 
