@@ -71,14 +71,9 @@ func (v *evaluation) ridgeBy(ctx context.Context, w *network, d division) ([][]f
 	}
 	scores := make([][]float64, len(v.cases))
 	err = v.eachFold(ctx, func(_ context.Context, f int) error {
-		others := probe.NewRidge(w.Dimension, balanceOf(v.task))
-		for _, side := range slices.Sorted(maps.Keys(shards)) {
-			if side == f || side == leftOut {
-				continue
-			}
-			if err := others.Merge(shards[side]); err != nil {
-				return err
-			}
+		others, err := v.others(w, shards, f)
+		if err != nil {
+			return err
 		}
 		linear, err := others.Fit(w.tunings[f].Ridge.Lambda)
 		if err != nil {
@@ -92,6 +87,20 @@ func (v *evaluation) ridgeBy(ctx context.Context, w *network, d division) ([][]f
 		return nil
 	})
 	return scores, err
+}
+
+// others are the statistics of all sides that are learnt from but f.
+func (v *evaluation) others(w *network, shards map[int]*probe.Ridge, f int) (*probe.Ridge, error) {
+	others := probe.NewRidge(w.Dimension, balanceOf(v.task))
+	for _, side := range slices.Sorted(maps.Keys(shards)) {
+		if side == f || side == leftOut {
+			continue
+		}
+		if err := others.Merge(shards[side]); err != nil {
+			return nil, err
+		}
+	}
+	return others, nil
 }
 
 // shards are the statistics of each side of a division.

@@ -69,7 +69,7 @@ func (v *evaluation) search(ctx context.Context, w *network) error {
 
 // nearest returns the k nearest of image i among the others.
 func (v *evaluation) nearest(ctx context.Context, w *network, i, k int) (list, error) {
-	q := store.Query{Vector: w.examples.X[i], K: k, Exact: w.exact, Exclude: store.Exclude{Instances: []string{v.cases[i].Instance.ID}}}
+	q := store.Query{Vector: w.examples.X[i], K: k, Exact: w.exact, Brief: true, Exclude: store.Exclude{Instances: []string{v.cases[i].Instance.ID}}}
 	switch {
 	case w.all:
 	case len(v.networks) == 1:

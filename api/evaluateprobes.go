@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -59,16 +58,7 @@ func (v *evaluation) statistics(ctx context.Context, w *network) (func(f int) (*
 	}
 	shards, err := v.shards(ctx, w, v.division)
 	return func(f int) (*probe.Ridge, error) {
-		others := probe.NewRidge(w.Dimension, balanceOf(v.task))
-		for _, side := range slices.Sorted(maps.Keys(shards)) {
-			if side == f || side == leftOut {
-				continue
-			}
-			if err := others.Merge(shards[side]); err != nil {
-				return nil, err
-			}
-		}
-		return others, nil
+		return v.others(w, shards, f)
 	}, err
 }
 

@@ -249,6 +249,8 @@ func (s *Service) Retrain(ctx context.Context, collection, name string, progress
 // Rollback lets a version of a task's probes answer, whatever is made after it,
 // and returns how they stand; 0 is the newest again.
 func (s *Service) Rollback(ctx context.Context, collection, name string, number store.Key) (ProbeInfo, error) {
+	s.configuring.Lock()
+	defer s.configuring.Unlock()
 	c, err := s.Catalog.Collection(ctx, collection)
 	if err != nil {
 		return ProbeInfo{}, err

@@ -13,7 +13,7 @@ import (
 // What is claimed of radiographs holds of some of them, embedded once.
 func TestSomeRadiographs(t *testing.T) {
 	if testing.Short() {
-		t.Skip("embeds 390 images")
+		t.Skip("embeds 390 images and asks about 120")
 	}
 	source, err := api.OpenSource(every(t, testdata(t, "cxr/labels.csv"), 15), 1<<20)
 	if err != nil {
@@ -26,6 +26,7 @@ func TestSomeRadiographs(t *testing.T) {
 	ingestAll(t, s, "c", source)
 	t.Run("flipped labels are found", func(t *testing.T) { flippedLabelsAreFound(t, s, catalog) })
 	t.Run("probabilities and sets are honest", func(t *testing.T) { probabilitiesAreHonest(t, s) })
+	t.Run("blood cells are novel", func(t *testing.T) { bloodCellsAreNovel(t, s, source) })
 }
 
 // Of 10 % of the labels flipped on purpose, at least 80 % are among the first 15 %

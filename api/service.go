@@ -72,6 +72,9 @@ type Service struct {
 	jobs       *jobs
 	refits     *refits
 
+	// configuring is held from reading a task's settings to changing them.
+	configuring sync.Mutex
+
 	mu        sync.Mutex
 	models    map[string]*model
 	trainings map[string]*training

@@ -16,6 +16,8 @@ func (s *Service) Configure(ctx context.Context, collection, task string, settin
 	if err := checkWeighting(task, settings); err != nil {
 		return err
 	}
+	s.configuring.Lock()
+	defer s.configuring.Unlock()
 	return s.Catalog.Configure(ctx, collection, task, settings)
 }
 

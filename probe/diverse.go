@@ -18,53 +18,37 @@ type Pick struct {
 // finding, one less the difference of presence and absence. It lies in [0, 1].
 // Values that are NaN are passed over; it is NaN if all are.
 func Margin(probabilities []float64, multi bool) float64 {
-	return uncertainty(probabilities, multi, func(p []float64) float64 {
-		first, second := 0.0, 0.0
-		for _, v := range p {
-			if v > first {
-				first, second = v, first
-			} else {
-				second = max(second, v)
-			}
-		}
-		return 1 - (first - second)
-	})
-}
-
-// Entropy returns how uncertain probabilities are: their entropy over the
-// largest possible or, of a multi-label task, that of its least certain finding.
-// It lies in [0, 1] and is NaN where Margin is.
-func Entropy(probabilities []float64, multi bool) float64 {
-	return uncertainty(probabilities, multi, func(p []float64) float64 {
-		sum := 0.0
-		for _, v := range p {
-			if v > 0 {
-				sum -= v * math.Log(v)
-			}
-		}
-		return sum / math.Log(float64(max(len(p), 2)))
-	})
-}
-
-func uncertainty(probabilities []float64, multi bool, of func([]float64) float64) float64 {
 	known := slices.DeleteFunc(slices.Clone(probabilities), math.IsNaN)
 	if len(known) == 0 {
 		return math.NaN()
 	}
 	if !multi {
-		return of(known)
+		return margin(known)
 	}
 	most := 0.0
 	for _, p := range known {
-		most = max(most, of([]float64{p, 1 - p}))
+		most = max(most, margin([]float64{p, 1 - p}))
 	}
 	return most
 }
 
+// margin returns one less the difference of the two largest.
+func margin(probabilities []float64) float64 {
+	first, second := 0.0, 0.0
+	for _, v := range probabilities {
+		if v > first {
+			first, second = v, first
+		} else {
+			second = max(second, v)
+		}
+	}
+	return 1 - (first - second)
+}
+
 // Top returns the n largest values, largest first and ties by position; fewer if
 // there are fewer. NaN is left out: nothing is known of that image. With Margin
-// or Entropy it finds the most uncertain images, with Novelty.Percentile or the
-// distance itself the most novel.
+// it finds the most uncertain images, with Novelty.Percentile or the distance
+// itself the most novel.
 func Top(values []float64, n int) []Pick {
 	var picks []Pick
 	for i, v := range values {
@@ -82,32 +66,6 @@ func Top(values []float64, n int) []Pick {
 // are the same.
 const duplicate = 1e-6
 
-// Cover returns for each of xs the largest cosine similarity to one of by, -Inf
-// if by is empty, in O(len(xs)*len(by)) products of vectors. All must be unit
-// vectors of one dimension, or it returns ErrDimension or ErrNotFinite.
-func Cover(xs, by [][]float32) ([]float64, error) {
-	for i, x := range slices.Concat(xs, by) {
-		if err := check(x, dimensionOf(xs, by)); err != nil {
-			return nil, fmt.Errorf("covering: vector %d: %w", i, err)
-		}
-	}
-	cover := make([]float64, len(xs))
-	for i, x := range xs {
-		cover[i] = math.Inf(-1)
-		for _, b := range by {
-			cover[i] = max(cover[i], inner(x, b))
-		}
-	}
-	return cover, nil
-}
-
-func dimensionOf(xs, by [][]float32) int {
-	for _, x := range slices.Concat(xs, by) {
-		return len(x)
-	}
-	return 0
-}
-
 // Diverse returns up to n of the unit vectors xs that are most unlike each other
 // and what is covered already: each in turn is the one farthest from all that is
 // covered or taken (Gonzalez, Theor. Comput. Sci. 38, 1985), which leaves no
@@ -115,7 +73,7 @@ func dimensionOf(xs, by [][]float32) int {
 // Savarese chose images to label (ICLR 2018). Ties go by position.
 //
 // cover holds for each of xs the cosine similarity to its nearest labelled
-// image, as an index finds it or Cover computes it; nil if there is none. Then
+// image, as an index finds it; nil if there is none. Then
 // the first taken is the one most like the mean of all. Score is the cosine
 // distance from what was covered when it was taken, 2, the largest possible, if
 // nothing was. Vectors equal to what is covered are not taken, so that it may

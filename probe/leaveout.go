@@ -170,7 +170,7 @@ func (r *Ridge) chunks(patients []*patient) [][]*patient {
 // each calls do for all chunks and their positions, several at a time, and returns the first error.
 func each(chunks [][]*patient, do func(int, []*patient) error) error {
 	errs := make([]error, len(chunks))
-	softmaxShare(runtime.GOMAXPROCS(0), len(chunks), func(i int) { errs[i] = do(i, chunks[i]) })
+	spread(runtime.GOMAXPROCS(0), len(chunks), func(i int) { errs[i] = do(i, chunks[i]) })
 	return cmp.Or(errs...)
 }
 

@@ -13,16 +13,10 @@ import (
 // Nat. Med. 30, 2024; SimpleShot: Wang et al., arXiv 1911.04623).
 //
 // Those who are nearest after centring need not be nearest before, and an index
-// of the vectors as they are proposes the latter. There are two ways to the
-// exact answer: Rank all vectors, which reads each once; or Rank candidates of
-// the index and accept the answer where the last of its scores reaches Bound.
-// Where it does not, more candidates or all have to be ranked.
+// of the vectors as they are proposes the latter. Rank reads all vectors once for
+// the exact answer.
 type Centre struct {
 	Mean []float64 `json:"mean"`
-	// Low and High are the least and the largest inner product of a vector with
-	// Mean; Bound needs them. They may be wider than need be.
-	Low  float64 `json:"low"`
-	High float64 `json:"high"`
 }
 
 // NewCentre returns the mean of the vectors xs, each counting alike. It returns
@@ -44,27 +38,7 @@ func NewCentre(xs [][]float32) (*Centre, error) {
 	for j := range c.Mean {
 		c.Mean[j] /= float64(len(xs))
 	}
-	c.Low, c.High = math.Inf(1), math.Inf(-1)
-	for _, x := range xs {
-		c.Widen(x)
-	}
 	return c, nil
-}
-
-// Widen makes Bound hold for x too, a vector that is not part of the mean. x
-// must be of the mean's dimension.
-func (c *Centre) Widen(x []float32) {
-	along := c.along(x)
-	c.Low, c.High = min(c.Low, along), max(c.High, along)
-}
-
-// along returns the inner product of x with the mean.
-func (c *Centre) along(x []float32) float64 {
-	sum := 0.0
-	for j, v := range x {
-		sum += float64(v) * c.Mean[j]
-	}
-	return sum
 }
 
 // Unit returns x centred: its difference from the mean, of length one. It is
@@ -160,40 +134,3 @@ func (c *Centre) score(unit []float64, x []float32) float64 {
 	}
 	return product / math.Sqrt(square)
 }
-
-// Bound returns what no vector scores above, once centred, whose score beside
-// query before that is worst or less: with worst the score of the last
-// candidate of an exact search, what no vector scores above that is not a
-// candidate. It holds for unit vectors between Low and High, and allows for
-// scores that are rounded to float32. The errors are those of Unit.
-//
-// With s the score before, t = x*mean and m = |mean|², the score after is
-//
-//	(s - query*mean - t + m) / (|query - mean| * sqrt(1 - 2t + m)),
-//
-// which rises with s, and has no largest value between the ends of t.
-func (c *Centre) Bound(query []float32, worst float64) (float64, error) {
-	if err := check(query, len(c.Mean)); err != nil {
-		return 0, fmt.Errorf("query: %w", err)
-	}
-	difference := make([]float64, len(query))
-	for j, v := range query {
-		difference[j] = float64(v) - c.Mean[j]
-	}
-	m, along, apart := innerProduct(c.Mean, c.Mean), c.along(query), euclidean(difference)
-	bound := math.Inf(-1)
-	for _, t := range []float64{c.Low, c.High} {
-		for _, square := range []float64{1 - scoreSlack, 1 + scoreSlack} {
-			b := (worst + scoreSlack - along - t + m) / (apart * math.Sqrt(max(square-2*t+m, 0)))
-			if math.IsNaN(b) {
-				b = 1
-			}
-			bound = max(bound, b)
-		}
-	}
-	return min(bound, 1), nil
-}
-
-// scoreSlack is what a score of unit vectors in float32, and the square of their
-// length, may be off by.
-const scoreSlack = 1e-6

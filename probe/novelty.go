@@ -98,19 +98,15 @@ func (n *Novelty) summarise(distances, masses []float64) {
 	}
 }
 
-// PValue returns the probability that an image of a patient like the
-// collection's is at least that far: (1 + patients at least as far)/(1 +
-// patients), the conformal p-value, patients with several images counting once
-// (Bates et al., "Testing for outliers with conformal p-values", Ann. Stat. 51,
-// 2023). It is never zero; for a new patient like the others it is at or below
-// u with probability at most u. From more than 1,001 distances it may be up to
-// 0.001 too large, except beyond the largest. It is NaN for a NaN, and one for
-// an empty reference.
-func (n Novelty) PValue(distance float64) float64 { return 1 - n.Percentile(distance) }
-
 // Percentile returns the part of the collection, with the image itself counted
-// in, that is nearer than distance: 1-PValue, at least zero and below one. High
-// means unusual.
+// in, that is nearer than distance, at least zero and below one. High means
+// unusual: one less it is (1 + patients at least as far)/(1 + patients), the
+// conformal p-value of an image of a patient like the collection's, patients
+// with several images counting once (Bates et al., "Testing for outliers with
+// conformal p-values", Ann. Stat. 51, 2023). For a new patient like the others
+// that is at or below u with probability at most u. From more than 1,001
+// distances it may be up to 0.001 too large, except beyond the largest.
+// Percentile is NaN for a NaN, and zero for an empty reference.
 func (n Novelty) Percentile(distance float64) float64 {
 	if math.IsNaN(distance) {
 		return math.NaN()

@@ -30,15 +30,12 @@ func TestPercentileCountsTheImageItself(t *testing.T) {
 		if got := n.Percentile(c.distance); got != c.want {
 			t.Errorf("Percentile(%v) = %v, want %v", c.distance, got, c.want)
 		}
-		if got, want := n.PValue(c.distance), 1-c.want; got != want {
-			t.Errorf("PValue(%v) = %v, want %v", c.distance, got, want)
-		}
 	}
 	if got := n.Percentile(math.NaN()); !math.IsNaN(got) {
 		t.Errorf("Percentile(NaN) = %v, want NaN", got)
 	}
-	if got := (Novelty{}).PValue(3); got != 1 {
-		t.Errorf("PValue without a reference = %v, want 1", got)
+	if got := (Novelty{}).Percentile(3); got != 0 {
+		t.Errorf("Percentile without a reference = %v, want 0", got)
 	}
 }
 
@@ -111,7 +108,7 @@ func TestPValuesAreValid(t *testing.T) {
 		if err != nil {
 			t.Fatalf("NewNovelty = %v, want nil", err)
 		}
-		p := n.PValue(math.Exp(r.NormFloat64() + 0.5*r.NormFloat64()))
+		p := 1 - n.Percentile(math.Exp(r.NormFloat64()+0.5*r.NormFloat64()))
 		for u := range low {
 			if p <= u {
 				low[u] += 1. / rounds

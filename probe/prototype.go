@@ -20,27 +20,16 @@ type Prototype struct {
 	Absent  [][]float64 `json:"absent,omitempty"`
 }
 
-// Predict returns the score of every class that has a mean, best first and ties
-// by class name. In a single-label task it is the cosine of x with the class's
-// mean; Wang et al. take the Euclidean distance, which differs by the means'
-// lengths: see Nearest. In a multi-label task it is the cosine with the mean of
-// the images that have the finding less that with the mean of those that have
-// not: above zero where x is closer to the former. A vector or mean without
-// direction has cosine zero. Scores are not probabilities. It returns
-// ErrDimension or ErrNotFinite unless x is finite and of the means' dimension.
-func (f *Prototype) Predict(x []float32) ([]Score, error) {
-	return f.predict(x, cosineOf)
-}
-
-// Nearest is Predict by Euclidean distance, as Wang et al. and UNI measure: one
-// less half the square of the distance takes the cosine's place, which it
-// equals where both are of unit length. It never exceeds one.
+// Nearest returns the score of every class that has a mean, best first and ties
+// by class name. In a single-label task it is one less half the square of the
+// Euclidean distance of x from the class's mean, by which Wang et al. and UNI
+// measure, and never exceeds one. In a multi-label task it is that for the mean
+// of the images that have the finding less that for the mean of those that have
+// not: above zero where x is closer to the former. Scores are not probabilities.
+// It returns ErrDimension or ErrNotFinite unless x is finite and of the means'
+// dimension.
 func (f *Prototype) Nearest(x []float32) ([]Score, error) {
-	return f.predict(x, closeness)
-}
-
-func (f *Prototype) predict(x []float32, measure func(unit, mean []float64) float64) ([]Score, error) {
-	scores, err := f.scores(x, measure)
+	scores, err := f.scores(x)
 	if err != nil {
 		return nil, fmt.Errorf("predicting: %w", err)
 	}
@@ -57,7 +46,7 @@ func (f *Prototype) predict(x []float32, measure func(unit, mean []float64) floa
 }
 
 // scores returns the score of each class in order, NaN where it has no mean.
-func (f *Prototype) scores(x []float32, measure func(unit, mean []float64) float64) ([]float64, error) {
+func (f *Prototype) scores(x []float32) ([]float64, error) {
 	for _, mean := range slices.Concat(f.Present, f.Absent) {
 		if mean == nil {
 			continue
@@ -73,21 +62,12 @@ func (f *Prototype) scores(x []float32, measure func(unit, mean []float64) float
 		case f.Present[c] == nil:
 			scores[c] = math.NaN()
 		case f.Multi:
-			scores[c] = measure(unit, f.Present[c]) - measure(unit, f.Absent[c])
+			scores[c] = closeness(unit, f.Present[c]) - closeness(unit, f.Absent[c])
 		default:
-			scores[c] = measure(unit, f.Present[c])
+			scores[c] = closeness(unit, f.Present[c])
 		}
 	}
 	return scores, nil
-}
-
-// cosineOf a unit vector with a mean, zero where one of them is zero.
-func cosineOf(unit, mean []float64) float64 {
-	length := euclidean(mean)
-	if length == 0 {
-		return 0
-	}
-	return innerProduct(unit, mean) / length
 }
 
 // closeness of a unit vector to a mean: one less half their squared distance.

@@ -72,28 +72,6 @@ type SoftmaxProbe struct {
 	curvature []*softmaxCurvature // of the task, or of each class fitted; nil where none was needed
 }
 
-// Probabilities returns those that the scores of Linear's classes stand for, in
-// the classes' order: their softmax or, in a multi-label task, the logistic
-// function of each.
-func (s *SoftmaxProbe) Probabilities(scores []float64) []float64 {
-	q := make([]float64, len(scores))
-	if s.Multi {
-		for c, z := range scores {
-			logistic(z, 0, &q[c])
-		}
-		return q
-	}
-	if len(q) > 0 {
-		top, sum := slices.Max(scores), 0.0
-		for c, z := range scores {
-			q[c] = math.Exp(z - top)
-			sum += q[c]
-		}
-		vec.Scale(1/sum, q)
-	}
-	return q
-}
-
 // FitSoftmax returns the softmax probe of the examples: the weights W and
 // intercepts b that minimise
 //

@@ -116,9 +116,9 @@ type softmaxJob struct {
 	Out       string
 }
 
-// TestSoftmaxJob does the job that NEARCASE_SOFTMAX_JOB names, and writes how
+// BenchmarkSoftmaxJob does the job that NEARCASE_SOFTMAX_JOB names, and writes how
 // long the fit took and what came out.
-func TestSoftmaxJob(t *testing.T) {
+func BenchmarkSoftmaxJob(t *testing.B) {
 	path := os.Getenv("NEARCASE_SOFTMAX_JOB")
 	if path == "" {
 		t.Skip("NEARCASE_SOFTMAX_JOB names no job: see .ci/bench-softmax")
@@ -144,7 +144,7 @@ func TestSoftmaxJob(t *testing.T) {
 	}
 }
 
-func (j softmaxJob) examples(t *testing.T) Examples {
+func (j softmaxJob) examples(t testing.TB) Examples {
 	f, err := os.Open(j.Vectors)
 	if err != nil {
 		t.Fatal(err)

@@ -151,7 +151,7 @@ func (c *softmaxCurvature) columns(columns, rows, weights []float64) {
 // add adds the products of rows and columns to the lower triangle of a block.
 func (c *softmaxCurvature) add(block, rows, columns []float64, n, workers int) {
 	tiles := (c.d + curvatureTile) / curvatureTile
-	softmaxShare(workers, tiles, func(tile int) {
+	spread(workers, tiles, func(tile int) {
 		j := tile * curvatureTile
 		width := min(curvatureTile, c.stride-j)
 		for i := j; i <= c.d; i++ {

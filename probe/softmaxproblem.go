@@ -2,8 +2,6 @@ package probe
 
 import (
 	"math"
-	"sync"
-	"sync/atomic"
 
 	vec "gonum.org/v1/gonum/floats"
 )
@@ -106,28 +104,7 @@ func (p *softmaxProblem) weightOf(i int) float64 {
 
 // each calls f for every part, on the workers.
 func (p *softmaxProblem) each(f func(part *softmaxPart)) {
-	softmaxShare(p.workers, len(p.parts), func(i int) { f(&p.parts[i]) })
-}
-
-// share calls f for 0 to n-1 on the given number of goroutines and returns
-// when all have returned.
-func softmaxShare(workers, n int, f func(i int)) {
-	if workers <= 1 || n <= 1 {
-		for i := range n {
-			f(i)
-		}
-		return
-	}
-	var next atomic.Int64
-	var wait sync.WaitGroup
-	for range min(workers, n) {
-		wait.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				f(i)
-			}
-		})
-	}
-	wait.Wait()
+	spread(p.workers, len(p.parts), func(i int) { f(&p.parts[i]) })
 }
 
 // groups widens the part's vectors, a group at a time, and calls f with the

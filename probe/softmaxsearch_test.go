@@ -47,7 +47,7 @@ func TestSoftmaxConvergesWhereFitsAreHard(t *testing.T) {
 	}
 	p := mustFit(t, constant, 1, SoftmaxOptions{})
 	scores := p.logits(constant.X[:1])
-	for c, q := range p.Probabilities(scores) {
+	for c, q := range probabilitiesOf(scores, p.Multi) {
 		share := 0.0
 		for _, y := range constant.Y {
 			share += y[c] / float64(len(constant.Y))

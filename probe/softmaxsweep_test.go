@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -63,12 +64,32 @@ func TestASweepIsExplicitFitsWithoutEachFold(t *testing.T) {
 	}
 }
 
+// probabilitiesOf returns the softmax of the scores or, in a multi-label task,
+// the logistic function of each.
+func probabilitiesOf(scores []float64, multi bool) []float64 {
+	q, sum := make([]float64, len(scores)), 0.0
+	for c, z := range scores {
+		if multi {
+			q[c] = 1 / (1 + math.Exp(-z))
+		} else {
+			q[c] = math.Exp(z - slices.Max(scores))
+			sum += q[c]
+		}
+	}
+	for c := range q {
+		if !multi {
+			q[c] /= sum
+		}
+	}
+	return q
+}
+
 // checkLoss compares the loss at the best with its definition.
 func checkLoss(t *testing.T, e Examples, s *SoftmaxSweep) {
 	t.Helper()
 	want := 0.0
 	for i, y := range e.Y {
-		q := s.Without[0][0].Probabilities(s.Scores[i])
+		q := probabilitiesOf(s.Scores[i], e.Multi)
 		for c := range y {
 			switch {
 			case !e.Multi && y[c] > 0:

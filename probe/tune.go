@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 )
 
@@ -114,7 +113,7 @@ func TuneFolds(ctx context.Context, e Examples, without []int, o TuneOptions) ([
 			tunings[i], errs[i] = Tuning{}, nil
 		}
 	}
-	spread(len(tunings), max(o.Workers, 1), each)
+	spread(o.Workers, len(tunings), each)
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("tuning: %w", err)
 	}
@@ -147,20 +146,6 @@ func (o TuneOptions) check(e Examples, without []int) error {
 		}
 	}
 	return nil
-}
-
-// spread calls do for 0 to n-1 from a number of goroutines.
-func spread(n, workers int, do func(i int)) {
-	var next atomic.Int64
-	var group sync.WaitGroup
-	for range min(n, workers) {
-		group.Go(func() {
-			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				do(i)
-			}
-		})
-	}
-	group.Wait()
 }
 
 // tuner is one call of TuneFolds.

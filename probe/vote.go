@@ -80,16 +80,6 @@ func (v Voting) voters(neighbours []Neighbour) []int {
 	return at
 }
 
-// OnePerPatient returns the nearest neighbour of each patient and those of
-// unknown patient, nearest first and ties in the order given.
-func OnePerPatient(neighbours []Neighbour) []Neighbour {
-	var nearest []Neighbour
-	for _, i := range (Voting{OnePerPatient: true}).voters(neighbours) {
-		nearest = append(nearest, neighbours[i])
-	}
-	return nearest
-}
-
 // A Vote is one class's part of a vote.
 type Vote struct {
 	Class string `json:"class"`

@@ -1,9 +1,11 @@
 package probe
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -102,11 +104,10 @@ func TestClassMeansAreThoseOfScikitLearn(t *testing.T) {
 			}
 		}
 		for q, x := range c.Queries {
-			predict := f.Predict
-			if c.Metric == "euclidean" {
-				predict = f.Nearest
+			got, err := f.Nearest(x)
+			if c.Metric == "cosine" {
+				got = cosinesOf(got, f)
 			}
-			got, err := predict(x)
 			if err != nil || got[0].Class != c.Predicted[q:q+1] {
 				t.Fatalf("case %d: %s prediction of %v = %v, %v, want %s", i, c.Metric, x, got, err, c.Predicted[q:q+1])
 			}
@@ -117,6 +118,18 @@ func TestClassMeansAreThoseOfScikitLearn(t *testing.T) {
 			}
 		}
 	}
+}
+
+// cosinesOf returns the cosines with the means that scores of Nearest stand for,
+// best first.
+func cosinesOf(scores []Score, f *Prototype) []Score {
+	cosines := slices.Clone(scores)
+	for i, s := range scores {
+		length := euclidean(f.Present[slices.Index(f.Classes, s.Class)])
+		cosines[i].Score = (s.Score + (length*length-1)/2) / length
+	}
+	slices.SortFunc(cosines, func(a, b Score) int { return cmp.Compare(b.Score, a.Score) })
+	return cosines
 }
 
 // closeTo tells whether a and b are as long and differ by no more than by.

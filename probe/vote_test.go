@@ -300,22 +300,23 @@ func TestAFindingIsVotedOnByThoseWhoKnowIt(t *testing.T) {
 func TestOnePerPatientKeepsTheNearest(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		neighbours := drawNeighbours(t, false)
-		kept := OnePerPatient(neighbours)
-		want := 0
+		v := Voting{OnePerPatient: true}
+		kept, weights, want := v.voters(neighbours), v.Weights(neighbours), 0
 		for i, n := range neighbours {
 			better := func(o Neighbour) bool { return o.Patient == n.Patient && o.Score > n.Score }
 			equal := func(o Neighbour) bool { return o.Patient == n.Patient && o.Score == n.Score }
 			if n.Patient == "" || !slices.ContainsFunc(neighbours, better) && !slices.ContainsFunc(neighbours[:i], equal) {
 				want++
-				same := func(o Neighbour) bool { return &o.Y[0] == &n.Y[0] }
-				if !slices.ContainsFunc(kept, same) {
-					t.Fatalf("OnePerPatient(%v) = %v, want %v among them", neighbours, kept, n)
+				if !slices.Contains(kept, i) {
+					t.Fatalf("voters of %v = %v, want %d among them", neighbours, kept, i)
 				}
+			} else if weights[i] != 0 {
+				t.Fatalf("Weights(%v)[%d] = %v, want 0", neighbours, i, weights[i])
 			}
 		}
-		sorted := slices.IsSortedFunc(kept, func(a, b Neighbour) int { return cmp.Compare(b.Score, a.Score) })
+		sorted := slices.IsSortedFunc(kept, func(a, b int) int { return cmp.Compare(neighbours[b].Score, neighbours[a].Score) })
 		if len(kept) != want || !sorted {
-			t.Fatalf("OnePerPatient(%v) = %v, want %d in order", neighbours, kept, want)
+			t.Fatalf("voters of %v = %v, want %d in order", neighbours, kept, want)
 		}
 	})
 }

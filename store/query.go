@@ -27,6 +27,9 @@ type Query struct {
 	Match func(Instance, map[string]Label) bool
 	// Exact asks for the exact answer whatever the engine.
 	Exact bool
+	// Brief answers with the key, the ID and the score of each case alone, for who
+	// asks very often. It is for the level of instances.
+	Brief bool
 	// Level asks for whole series or studies; the zero value for instances.
 	Level Level
 }

@@ -131,6 +131,16 @@ func checkShare(field string, x float64) error {
 	return fmt.Errorf("%s %g: %w: less than 1 and not below 0", field, x, ErrInvalid)
 }
 
+// CheckChange reports why such settings cannot take the place of the task's own, as
+// CheckSettings does, save that priors may stay as they are: they may have been set
+// before a class was declared that they lack.
+func (t Task) CheckChange(s Settings) error {
+	if maps.Equal(s.Priors, t.Settings.Priors) {
+		s.Priors = nil
+	}
+	return t.CheckSettings(s)
+}
+
 func (t Task) checkPolicies(policies map[string]Policy) (err error) {
 	if !t.Multi && len(policies) > 0 {
 		return fmt.Errorf("policies: %w: labels of a single-label task leave nothing uncertain or unmentioned", ErrInvalid)

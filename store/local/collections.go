@@ -136,7 +136,7 @@ func (l *Catalog) Configure(ctx context.Context, name, task string, s store.Sett
 		if err != nil {
 			return err
 		}
-		if err := t.CheckSettings(s); err != nil {
+		if err := t.CheckChange(s); err != nil {
 			return err
 		}
 		t.Settings = s.Clone()

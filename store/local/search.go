@@ -55,12 +55,36 @@ func (c *collection) search(q store.Query) (cases []store.Case, all bool, err er
 	}
 	cases = make([]store.Case, 0, len(neighbours))
 	for _, n := range neighbours {
-		if found, ok := c.present(store.Key(n.Key)); ok && answers(q, found) {
+		if found, ok := c.answer(q, store.Key(n.Key)); ok {
 			found.Score = n.Score
 			cases = append(cases, found)
 		}
 	}
 	return cases, len(cases) == len(neighbours), nil
+}
+
+// answer returns the case of a key, and whether it still answers a query.
+func (c *collection) answer(q store.Query, key store.Key) (store.Case, bool) {
+	if q.Brief && q.Match == nil && len(q.Classes) == 0 {
+		return c.brief(q, key)
+	}
+	found, ok := c.present(key)
+	if ok = ok && answers(q, found); ok && q.Brief {
+		found = store.Case{Key: key, Instance: store.Instance{ID: found.Instance.ID}}
+	}
+	return found, ok
+}
+
+// brief is answer for a query that asks of a case at most whether it has a label for
+// a task, of which there are sets.
+func (c *collection) brief(q store.Query, key store.Key) (store.Case, bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	i := c.rows[key]
+	if i == nil || q.Labelled != "" && !c.having(q.Labelled, nil).Has(uint64(key)) {
+		return store.Case{}, false
+	}
+	return store.Case{Key: key, Instance: store.Instance{ID: i.ID}}, true
 }
 
 // answers reports whether what is known of a case is what a query asks for.

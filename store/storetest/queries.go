@@ -32,6 +32,7 @@ func searches(t *testing.T, c store.Catalog) {
 			t.Errorf("Search: case %d is out of order", i)
 		}
 	}
+	briefly(t, c, q, found)
 	_, err = c.Search(t.Context(), "c", store.Query{Vector: q.Vector[1:], K: 1})
 	wantErr(t, "Search with a short vector", err, store.ErrDimension)
 	_, err = c.Search(t.Context(), "c", store.Query{Vector: make([]float32, Dimension), K: 1})
@@ -40,6 +41,35 @@ func searches(t *testing.T, c store.Catalog) {
 	wantErr(t, "Search for an unknown task", err, store.ErrTask)
 	if found, err := c.Search(t.Context(), "c", store.Query{Vector: q.Vector}); err != nil || len(found) != 0 {
 		t.Errorf("Search with K 0: got %d cases and %v, want none", len(found), err)
+	}
+}
+
+// briefly asks a query again for keys, IDs and scores alone, and narrowed further.
+func briefly(t *testing.T, c store.Catalog, q store.Query, full []store.Case) {
+	t.Helper()
+	class := full[0].Labels[q.Labelled].Classes[0]
+	has := func(c store.Case) bool { return slices.Contains(c.Labels[q.Labelled].Classes, class) }
+	for name, narrow := range map[string]func(q *store.Query) func(store.Case) bool{
+		"as it is":    func(*store.Query) func(store.Case) bool { return func(store.Case) bool { return true } },
+		"for a class": func(q *store.Query) func(store.Case) bool { q.Classes = []string{class}; return has },
+		"with Match": func(q *store.Query) func(store.Case) bool {
+			q.Match = func(i store.Instance, _ map[string]store.Label) bool { return i.Patient != "p5" }
+			return func(c store.Case) bool { return c.Instance.Patient != "p5" }
+		},
+	} {
+		q, want := q, []store.Case{}
+		q.Brief = true
+		accept := narrow(&q)
+		for _, f := range full {
+			if accept(f) {
+				want = append(want, store.Case{Key: f.Key, Instance: store.Instance{ID: f.Instance.ID}, Score: f.Score})
+			}
+		}
+		got, err := c.Search(t.Context(), "c", q)
+		must(t, err)
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("Search %s, briefly: got %v, want %v", name, got, want)
+		}
 	}
 }
 
