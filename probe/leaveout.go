@@ -46,7 +46,7 @@ type LeaveOut struct {
 // penalty is lambda times the mean diagonal entry of the Gram matrix of all, and
 // balanced classes weigh what they do among all. One tridiagonal form of that
 // matrix serves all lambdas; the scores at the best are accurate to 1e-9 of the
-// largest weight and equal to those of Solved.Without.
+// largest weight, and r stays as it is.
 //
 // For n examples, patients of k, d dimensions and l lambdas it takes
 // O(d^3 + n d^2 + l n d k) and beside the statistics 32*d^2 bytes and O(d) for
@@ -334,7 +334,7 @@ func (s *scatter) add(o scatter) {
 // loss returns 1 - R^2 of the scores as a measure of having the class, where
 // examples that have it and examples that have it not weigh the same: the part of
 // the scores' variance that is within those two. It is 1 where the class does not
-// score higher, infinite where a score cannot be told.
+// score higher by more than the scores are accurate to, infinite where a score cannot be told.
 func (s scatter) loss() float64 {
 	if math.IsInf(s.present[0]+s.absent[0], 1) {
 		return math.Inf(1)
@@ -345,7 +345,7 @@ func (s scatter) loss() float64 {
 	p, a := s.present[1]/s.present[2], s.absent[1]/s.absent[2]
 	within := max(s.present[0]/s.present[2]-p*p, 0) + max(s.absent[0]/s.absent[2]-a*a, 0)
 	between := (p - a) * (p - a) / 2
-	if p <= a {
+	if !(p-a > 1e-9*max(math.Abs(p), math.Abs(a))) {
 		return 1
 	}
 	return within / (within + between)

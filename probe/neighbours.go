@@ -48,13 +48,12 @@ func (c *Centre) Unit(x []float32) ([]float64, error) {
 	if err := check(x, len(c.Mean)); err != nil {
 		return nil, err
 	}
-	return unitOf(x, c), nil
+	return unitOf(make([]float64, len(x)), x, c), nil
 }
 
-// unitOf returns x less the mean of c, if there is one, and of length one; or
-// zero where it has no direction. x must be of the mean's dimension.
-func unitOf(x []float32, c *Centre) []float64 {
-	unit := make([]float64, len(x))
+// unitOf makes unit x less the mean of c, if there is one, and of length one, or
+// zero where it has no direction, and returns it. All are of one dimension.
+func unitOf(unit []float64, x []float32, c *Centre) []float64 {
 	for j, v := range x {
 		unit[j] = float64(v)
 	}

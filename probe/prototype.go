@@ -55,7 +55,7 @@ func (f *Prototype) scores(x []float32) ([]float64, error) {
 			return nil, err
 		}
 	}
-	unit := unitOf(x, f.Centre)
+	unit := unitOf(make([]float64, len(x)), x, f.Centre)
 	scores := make([]float64, len(f.Classes))
 	for c := range scores {
 		switch {

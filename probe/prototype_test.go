@@ -49,13 +49,13 @@ func (e Examples) outside(patient int) Examples {
 // naiveScores are what Nearest has to give, in order of the classes: by the
 // definition, image by image.
 func naiveScores(e Examples, centre *Centre, x []float32) []float64 {
-	scores, unit := make([]float64, len(e.Classes)), unitOf(x, centre)
+	scores, unit := make([]float64, len(e.Classes)), unitOf(make([]float64, len(x)), x, centre)
 	side := func(c int, degree func(y float64) float64) float64 {
 		mean, weight := make([]float64, len(x)), 0.0
 		for i, v := range e.X {
 			if w := degree(e.Y[i][c]) * e.weight(i); w > 0 {
 				weight += w
-				for j, u := range unitOf(v, centre) {
+				for j, u := range unitOf(make([]float64, len(v)), v, centre) {
 					mean[j] += w * u
 				}
 			}

@@ -53,8 +53,9 @@ func prototypes(e Examples, centre *Centre) (*Prototypes, error) {
 	for i := range p.sums {
 		p.sums[i].sum = make([]float64, e.Dimension())
 	}
+	unit := make([]float64, e.Dimension())
 	for i, x := range e.X {
-		p.add(unitOf(x, centre), e.Y[i], e.weight(i))
+		p.add(unitOf(unit, x, centre), e.Y[i], e.weight(i))
 	}
 	return p, nil
 }

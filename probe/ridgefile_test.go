@@ -81,13 +81,9 @@ func TestAProbeOfNoExamplesIsRefused(t *testing.T) {
 				t.Fatalf("Add = %v, want nil", err)
 			}
 		}
-		s, err := r.Clone().Solve(1e-3)
-		if err != nil {
-			t.Fatalf("Solve = %v, want nil", err)
-		}
 		never := Target{Classes: []string{"a"}, Weight: removed}
-		if l, err := s.Without([][]float32{{1, 0}}, []Target{never}); !errors.Is(err, ErrInconsistent) {
-			t.Errorf("%s: Without = %+v, %v, want ErrInconsistent", name, l, err)
+		if l, err := r.FitWithout(1e-3, [][]float32{{1, 0}}, []Target{never}); !errors.Is(err, ErrInconsistent) {
+			t.Errorf("%s: FitWithout = %+v, %v, want ErrInconsistent", name, l, err)
 		}
 		if err := r.Remove([]float32{1, 0}, never); err != nil {
 			t.Fatalf("Remove = %v, want nil", err)

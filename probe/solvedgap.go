@@ -230,10 +230,11 @@ func fixedOffset(bound float64) float64 {
 	return math.Ldexp(3, exponent)
 }
 
-// leftOut is the solution without a group, by the formula of Woodbury: with u =
-// P*x for the centred x of the group, K = xT*P*x, weights v and
-// S = sqrt(v)(1/n + K)sqrt(v), the residuals of the group are
-// e = (I - S)^-1 (y - m - x.w) and the weights w - sum_i v_i e_i u_i.
+// leftOut is the solution without a group, by the formula of Woodbury ("Inverting
+// modified matrices", Princeton, 1950): with u = P*x for the centred x of the
+// group, K = xT*P*x, weights v and S = sqrt(v)(1/n + K)sqrt(v), the residuals of
+// the group are e = (I - S)^-1 (y - m - x.w) and the weights
+// w - sum_i v_i e_i u_i.
 type leftOut struct {
 	*rest
 	weights [][]float64

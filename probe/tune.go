@@ -15,7 +15,7 @@ const (
 	// mostTried is how many examples a probe's regularisation is chosen by at most.
 	// On the radiographs 2,000 of 4,100 chose for the softmax probe what all did,
 	// within half a per cent of log loss, and 1,000 were worse by two.
-	mostTried = 3_000
+	mostTried = 2_000
 )
 
 // TuneOptions say how to tune. The zero value works.

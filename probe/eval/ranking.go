@@ -88,7 +88,9 @@ func (r ranking) measureOf(weight []int32, pos, neg int) ranked {
 		halves += (tied - tiedPos) * (2*truePos + tiedPos)
 		truePos += tiedPos
 		falsePos += tied - tiedPos
-		precision += float64(float64(tiedPos) * (float64(truePos) / float64(max(truePos+falsePos, 1))))
+		if tiedPos > 0 {
+			precision += float64(float64(tiedPos) * (float64(truePos) / float64(truePos+falsePos)))
+		}
 		if 10*falsePos <= neg {
 			sensitive = truePos
 		}
