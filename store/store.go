@@ -28,6 +28,7 @@ var (
 	ErrTask        = errors.New("no such task")
 	ErrClass       = errors.New("no such class")
 	ErrDerived     = errors.New("nothing derived is stored under this name")
+	ErrDocument    = errors.New("no such document")
 	ErrInvalid     = errors.New("not valid")
 	ErrRecall      = errors.New("the new index finds too little")
 	ErrLocked      = errors.New("data directory is in use by another process")
@@ -35,6 +36,12 @@ var (
 	ErrDamaged     = errors.New("stored data is damaged")
 	ErrClosed      = errors.New("store is closed")
 )
+
+// Document is something small that is kept for who uses a catalog.
+type Document struct {
+	Name string
+	Data []byte
+}
 
 // Catalog holds collections of embedded, labelled instances.
 //
@@ -127,6 +134,18 @@ type Catalog interface {
 	DerivedNames(ctx context.Context, collection string) ([]string, error)
 	// DropDerived removes what is saved under a name, if anything is.
 	DropDerived(ctx context.Context, collection, name string) error
+
+	// SaveDocument keeps up to 64 MiB durably under a kind of 1 to 32 of a-z and a
+	// name of 1 to 120 bytes, in place of what was there. Documents are of no
+	// collection and are not derived from anything: keys, jobs and the like.
+	SaveDocument(ctx context.Context, kind, name string, data []byte) error
+	// Document returns what was saved last under a name: ErrDocument if that is
+	// nothing, ErrDamaged if it is not what was saved.
+	Document(ctx context.Context, kind, name string) ([]byte, error)
+	// Documents returns those of a kind, by name.
+	Documents(ctx context.Context, kind string) ([]Document, error)
+	// DropDocument removes what is saved under a name, if anything is.
+	DropDocument(ctx context.Context, kind, name string) error
 
 	// Ready reports why the store cannot take records just now: ErrClosed, or
 	// the failure that stopped its writer. Nil means that it can.

@@ -9,6 +9,7 @@
 //	             be removed
 //	derived/     what others have derived from each collection's log, in a folder
 //	             with the collection's number; it may be removed too
+//	documents/   what is kept for others that is not derived: keys, jobs
 package local
 
 import (
@@ -62,6 +63,8 @@ type Catalog struct {
 	reading sync.RWMutex          // held by who uses the data directory; guards gone
 	gone    bool                  // the log is closed
 	failed  atomic.Pointer[error] // what stopped the writer
+	// documenting is held by who changes a document.
+	documenting sync.Mutex
 
 	ctx        context.Context // ends when Close begins
 	end        context.CancelFunc
@@ -160,7 +163,7 @@ func (l *Catalog) recover() error {
 	if err := l.loadCollections(); err != nil {
 		return err
 	}
-	if err := errors.Join(l.sweepSnapshots(), l.sweepDerived()); err != nil {
+	if err := errors.Join(l.sweepSnapshots(), l.sweepDerived(), l.sweepDocuments()); err != nil {
 		return err
 	}
 	for _, c := range l.collections {

@@ -112,6 +112,7 @@ func Run(t *testing.T, open func(t *testing.T, place string) store.Catalog) {
 	t.Run("all that was ever said is kept", func(t *testing.T) { history(t, open) })
 	t.Run("tasks keep their settings", func(t *testing.T) { settings(t, open) })
 	t.Run("what is derived is kept until its collection is dropped", func(t *testing.T) { derived(t, open) })
+	t.Run("documents are kept as they were saved last", func(t *testing.T) { documents(t, open) })
 	t.Run("a closed store says so", func(t *testing.T) {
 		catalog := filled(t, open(t, t.TempDir()), 2)
 		must(t, catalog.Ready(t.Context()))
