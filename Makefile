@@ -8,7 +8,7 @@ LIBRARY := $(abspath $(BIN))/libonnxruntime.so.1.24.1
 # Arguments of `make run`: make run ARGS=--once
 ARGS    ?=
 # How long each fuzz target runs: a few seconds in `make test`, longer by hand.
-FUZZTIME ?= 6s
+FUZZTIME ?= 4s
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 
@@ -16,7 +16,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 # found without being named.
 with-library = NEARCASE_ONNXRUNTIME="$${NEARCASE_ONNXRUNTIME:-$$(test -e $(LIBRARY) && echo $(LIBRARY))}"
 
-.PHONY: run setup build test test-short race fuzz fuzz-short check format vet staticcheck imports tidy cross bench bench-accuracy bench-embed bench-index bench-probes bench-resize bench-softmax clean
+.PHONY: run setup build test test-short race fuzz fuzz-short check format generate generated vet staticcheck imports deploy-check man tidy cross check-dicomweb bench bench-accuracy bench-embed bench-http bench-index bench-probes bench-resize bench-softmax clean
 
 run: build
 	$(BIN)/nearcase demo $(ARGS)
@@ -44,7 +44,7 @@ fuzz-short:
 fuzz: setup
 	@$(with-library) .ci/fuzz $(FUZZTIME)
 
-check: format vet staticcheck imports tidy cross
+check: format generated vet staticcheck imports deploy-check tidy cross
 
 # cross compiles everything for 64-bit Arm. The compiler for C is Debian's
 # gcc-aarch64-linux-gnu, which .ci/run installs; without it only the packages
@@ -60,14 +60,41 @@ cross:
 		CGO_ENABLED=0 GOOS=linux GOARCH=arm64 $(GO) build ./api/... ./embed ./embed/dicom/... ./embed/hub ./embed/jpeg ./embed/native ./embed/scatter ./embed/text ./index/... ./probe/... ./store/...; \
 	fi
 
+# check-dicomweb drives the DICOMweb service by the npm package dicomweb-client,
+# which OHIF uses (needs node, npm, curl and NEARCASE_TESTDATA set).
+check-dicomweb: build
+	.ci/dicomweb-client
+
 format:
 	@test -z "$$(gofmt -l .)" || { echo "gofmt would change:"; gofmt -l .; exit 1; }
+
+# generate makes what is generated anew, and generated checks that it is as it
+# would be made, without touching it.
+generate:
+	$(GO) generate ./...
+
+generated:
+	@cd api/rest && file=$$(mktemp) && trap 'rm -f "$$file"' EXIT && \
+		$(GO) tool oapi-codegen -config oapi.yaml -o "$$file" openapi.yaml && \
+		cmp "$$file" contract.gen.go || { echo "api/rest/contract.gen.go is not what openapi.yaml makes: make generate"; exit 1; }
 
 vet:
 	$(GO) vet ./...
 
 staticcheck:
 	$(GO) tool staticcheck ./...
+
+# man writes deploy/nearcase.1 anew: the manual page, from the commands themselves.
+man:
+	$(GO) test -count=1 -run TestManualPageIsCurrent ./cmd/nearcase -update
+
+# deploy-check holds what is in deploy to the program: the manual page to its
+# commands, the dashboard and the alert rules to its metrics, and the unit to
+# systemd where that is.
+deploy-check:
+	$(GO) test -count=1 -run 'TestManualPage' ./cmd/nearcase
+	$(GO) test -count=1 -run 'TestDashboard|TestMetricsAreNamed' ./api/observe
+	@if command -v systemd-analyze >/dev/null; then .ci/check-unit; else echo "no systemd-analyze: the unit is not checked"; fi
 
 # imports holds the packages to the import map.
 imports:
@@ -95,6 +122,11 @@ bench-resize:
 # minutes on two cores).
 bench-embed: setup
 	$(with-library) $(GO) test -run '^$$' -bench 'Ingest|Clients|Studies' -benchtime 1x ./api ./api/client ./cmd/nearcase
+
+# bench-http loads a server as 64 clients would for five minutes, and compares
+# similar over HTTP with the bare index: make bench-http DURATION=20s ROWS=10000
+bench-http: setup
+	$(with-library) DURATION='$(DURATION)' CLIENTS='$(CLIENTS)' ROWS='$(ROWS)' .ci/bench-http
 
 # bench-probes prints the tables of docs/benchmarks/probes.md: labels, solves,
 # refits and evaluations, up to 100,000 vectors of 768 numbers (about 15 minutes

@@ -84,7 +84,10 @@ func (s *Service) embedFrames(ctx context.Context, c store.Collection, o opened,
 	if err != nil {
 		return nil, err
 	}
-	return m.batcher.embed(ctx, tensor, len(frames))
+	ctx, end := s.begin(ctx, StageEmbed)
+	vectors, err := m.batcher.embed(ctx, tensor, len(frames))
+	end(err)
+	return vectors, err
 }
 
 // preprocess decodes frames in a turn to use the processor.
@@ -96,13 +99,20 @@ func (s *Service) preprocess(ctx context.Context, m embed.Manifest, o opened, fr
 	length := m.InputLen()
 	tensor := make([]float32, len(frames)*length)
 	for i, n := range frames {
-		picture, err := o.Picture(n, m.View())
-		if err != nil {
-			return nil, err
-		}
-		if err := m.Preprocess(picture, tensor[i*length:(i+1)*length]); err != nil {
+		if err := s.decode(ctx, m, o, n, tensor[i*length:(i+1)*length]); err != nil {
 			return nil, err
 		}
 	}
 	return tensor, nil
+}
+
+// decode makes what the network takes of one frame.
+func (s *Service) decode(ctx context.Context, m embed.Manifest, o opened, frame int, tensor []float32) (err error) {
+	_, end := s.begin(ctx, StageDecode)
+	defer func() { end(err) }()
+	picture, err := o.Picture(frame, m.View())
+	if err != nil {
+		return err
+	}
+	return m.Preprocess(picture, tensor)
 }

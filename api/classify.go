@@ -97,11 +97,8 @@ type Counts struct {
 // are left out of both, and what was chosen and calibrated for the answer knows
 // nothing of the fold that the patient is in.
 func (s *Service) Classify(ctx context.Context, collection string, q Query) (Classification, error) {
-	if q.Labelled != "" || len(q.Classes) > 0 {
-		return Classification{}, fmt.Errorf("%w: labelled and classes are for similar; tasks says what to classify for", ErrQuery)
-	}
 	if q.Text != "" {
-		return Classification{}, fmt.Errorf("%w: a text is for similar; classify takes an image, an instance or a vector", ErrQuery)
+		return Classification{}, fmt.Errorf("%w: a text is for similar; classify takes an image, an instance, a study, a vector or examples", ErrQuery)
 	}
 	u, err := s.resolve(ctx, collection, q)
 	if err != nil {
@@ -111,7 +108,9 @@ func (s *Service) Classify(ctx context.Context, collection string, q Query) (Cla
 		return Classification{}, err
 	}
 	var answer Classification
-	tasks, reference, err := s.askProbes(ctx, &u, q, &answer)
+	asking, end := s.begin(ctx, StageProbe)
+	tasks, reference, err := s.askProbes(asking, &u, q, &answer)
+	end(err)
 	if err != nil {
 		return Classification{}, err
 	}
@@ -216,7 +215,7 @@ func (s *Service) askNeighbours(ctx context.Context, u question, q Query, a *ans
 	if err != nil {
 		return err
 	}
-	q.Labelled = a.Task
+	q.labelled = a.Task
 	if q.level().Of != store.Instances {
 		a.centre = nil
 	}
@@ -227,6 +226,9 @@ func (s *Service) askNeighbours(ctx context.Context, u question, q Query, a *ans
 	}
 	if err := a.vote(voters, task); err != nil {
 		return fmt.Errorf("votes of task %s: %w", a.Task, err)
+	}
+	for i, v := range a.Neighbours {
+		a.Neighbours[i] = onlyVoter(v, q.Fields)
 	}
 	if a.Refused != "" || len(voters) == 0 || a.defaultProbe().Problem != "" {
 		return nil

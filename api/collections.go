@@ -12,8 +12,10 @@ import (
 
 // NewCollection says what collection to make.
 type NewCollection struct {
-	Name  string `json:"name"`
-	Model string `json:"model"`
+	Name string `json:"name"`
+	// Description is for people.
+	Description string `json:"description,omitempty"`
+	Model       string `json:"model"`
 	// Fingerprint, if given, must be the model's.
 	Fingerprint string       `json:"fingerprint,omitempty"`
 	Tasks       []store.Task `json:"tasks,omitempty"`
@@ -44,7 +46,7 @@ func (s *Service) Create(ctx context.Context, n NewCollection) (Collection, erro
 		return Collection{}, err
 	}
 	err = s.Catalog.Create(ctx, store.Collection{
-		Name: n.Name, Model: n.Model, Fingerprint: m.Fingerprint(), Dimension: m.Dimension(),
+		Name: n.Name, Description: n.Description, Model: n.Model, Fingerprint: m.Fingerprint(), Dimension: m.Dimension(),
 		Tasks: tasks, Index: cmp.Or(n.Index, s.Index), DiscardOriginals: n.DiscardOriginals, Pseudonyms: s.Privacy.name(),
 	})
 	if err != nil {
@@ -102,9 +104,12 @@ func (s *Service) Drop(ctx context.Context, collection string) error {
 		return err
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	delete(s.trainings, collection)
-	return nil
+	s.mu.Unlock()
+	_, err := s.forgetAnswers(context.WithoutCancel(ctx), collection)
+	return errors.Join(err, s.jobs.endOf(ctx, collection), s.journal.drop(func(c Change) bool {
+		return c.Type == StudyComplete && c.Collection == collection
+	}))
 }
 
 // Ready reports why the service cannot store anything just now; nil means that
@@ -121,33 +126,6 @@ type Instance struct {
 	Key     store.Key               `json:"key"`
 	Labels  map[string]store.Label  `json:"labels"`
 	Details map[string]LabelDetails `json:"label_details,omitempty"`
-}
-
-// Page is a part of a list. Next, if not 0, is where the next part begins.
-type Page struct {
-	Instances []Instance `json:"instances"`
-	Next      store.Key  `json:"next,omitempty"`
-}
-
-// maxPage is how many instances one page may have.
-const maxPage = 1000
-
-// List returns instances in the order they were stored, beginning after a key;
-// limit 0 means 100.
-func (s *Service) List(ctx context.Context, collection string, after store.Key, limit int) (Page, error) {
-	limit = min(cmp.Or(limit, 100), maxPage)
-	cases, err := s.Catalog.List(ctx, collection, after, limit)
-	if err != nil {
-		return Page{}, err
-	}
-	p := Page{Instances: make([]Instance, len(cases))}
-	for i, c := range cases {
-		p.Instances[i] = Instance{c.Instance, c.Key, c.Labels, details(c.Labels)}
-	}
-	if len(cases) == limit {
-		p.Next = cases[limit-1].Key
-	}
-	return p, nil
 }
 
 // Instance returns one instance, with what every reader says of it.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,6 +29,8 @@ type dataset struct {
 	file  int      // the file column
 	ids   [4]int   // columns of patient, study, series, instance; -1 if absent
 	rows  [][]string
+	// stat describes a row's file.
+	stat func(row []string) (fs.FileInfo, error)
 }
 
 func csvSource(path string, maxBytes int64) (Source, error) {
@@ -61,6 +64,7 @@ func readDataset(r io.Reader, dir string) (*dataset, error) {
 	}
 	header[0] = strings.TrimPrefix(header[0], "\ufeff")
 	d := &dataset{dir: dir, file: -1, ids: [4]int{-1, -1, -1, -1}, tasks: make([]string, len(header))}
+	d.stat = func(row []string) (fs.FileInfo, error) { return os.Stat(d.path(row)) }
 	if err := d.columns(header); err != nil {
 		return nil, err
 	}
@@ -116,7 +120,7 @@ func (d *dataset) checkRow(row []string) error {
 	if strings.TrimSpace(row[d.file]) == "" {
 		return errors.New("the column file is empty")
 	}
-	info, err := os.Stat(d.path(row))
+	info, err := d.stat(row)
 	if err != nil {
 		return err
 	}

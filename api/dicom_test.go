@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"nearcase/api"
@@ -154,13 +155,13 @@ func TestADICOMQueryLeavesOutItsPatient(t *testing.T) {
 			t.Errorf("Similar: got %+v, want the other patient's image alone", got.Cases)
 		}
 	}
-	where, err := s.Similar(t.Context(), "c", api.Query{Image: shade(t, 3), Where: map[string][]string{"Modality": {"DX", "MG"}}})
+	where, err := s.Similar(t.Context(), "c", api.Query{Image: shade(t, 3), Filter: new(store.Among("Modality", "DX", "MG"))})
 	if err != nil || len(where.Cases) != 1 || where.Cases[0].Metadata["Modality"] != "DX" {
 		t.Errorf("Similar where Modality is DX or MG: got %+v, %v", where.Cases, err)
 	}
-	_, err = s.Similar(t.Context(), "c", api.Query{Image: shade(t, 3), Where: map[string][]string{"PatientName": {"Doe^Jane"}}})
-	if !errors.Is(err, api.ErrQuery) {
-		t.Errorf("Similar where PatientName: got %v, want ErrQuery", err)
+	_, err = s.Similar(t.Context(), "c", api.Query{Image: shade(t, 3), Filter: new(store.Among("PatientName", "Doe^Jane"))})
+	if !errors.Is(err, store.ErrInvalid) || !strings.Contains(err.Error(), `"PatientName"`) {
+		t.Errorf("Similar where PatientName: got %v, want ErrInvalid that names it", err)
 	}
 }
 
@@ -213,7 +214,7 @@ func TestFramesBecomeInstances(t *testing.T) {
 		if items[0].Err != nil || items[0].Instances != len(c.want) || items[0].ID != jane.Instance {
 			t.Fatalf("Ingest with frames %+v: got %+v, want %d instances", c.frames, items[0], len(c.want))
 		}
-		page, err := s.List(t.Context(), "c", 0, 100)
+		page, err := s.List(t.Context(), "c", api.ListOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -17,6 +17,8 @@ import (
 type EvaluateOptions struct {
 	// Task to evaluate; empty is allowed when the collection has one task.
 	Task string `json:"task,omitempty"`
+	// Filter says which labelled images take part, to learn from and to be tested.
+	Filter *store.Filter `json:"filter,omitempty"`
 	// Collections are others with the same images, by other networks, to compare.
 	// Images are matched by ID, those that are not in all are left out, and labels
 	// are those of the collection that is evaluated.
@@ -120,6 +122,7 @@ type evaluation struct {
 	families   []string
 	at         map[string]int32 // positions by ID
 	examples   probe.Examples   // without X, which each network has
+	filter     *store.Condition // of what takes part
 	truth      eval.Truth
 	division
 	columns  []subgroups
@@ -161,6 +164,9 @@ func (s *Service) newEvaluation(ctx context.Context, collection string, o Evalua
 		return nil, err
 	}
 	if err := v.check(); err != nil {
+		return nil, err
+	}
+	if v.filter, err = s.condition(c, o.Filter); err != nil {
 		return nil, err
 	}
 	if v.provenance, err = s.provenance(ctx, c); err != nil {

@@ -35,17 +35,18 @@ func (v *evaluation) load(ctx context.Context, c store.Collection) error {
 	}
 	v.watermark = set.watermark
 	v.networks = []*network{{Collection: c}}
-	keep := make([]int, len(set.cases))
-	for i := range keep {
-		keep[i] = i
+	keep := v.passing(set)
+	if len(keep) == 0 {
+		return fmt.Errorf("task %s: %w: no labelled image passes the filter", v.task.Name, ErrNotEnough)
 	}
+	passing := len(keep)
 	for _, name := range v.o.Collections {
 		if keep, err = v.join(ctx, name, set, keep); err != nil {
 			return err
 		}
 	}
-	if n := len(set.cases) - len(keep); n > 0 {
-		v.warn("%d of %d labelled images are not in every collection and were left out", n, len(set.cases))
+	if n := passing - len(keep); n > 0 {
+		v.warn("%d of %d labelled images are not in every collection and were left out", n, passing)
 	}
 	if len(keep) == 0 {
 		return fmt.Errorf("task %s: %w: no labelled image is in every collection; they are matched by ID", v.task.Name, ErrNotEnough)
@@ -63,6 +64,20 @@ func (v *evaluation) load(ctx context.Context, c store.Collection) error {
 		}
 	}
 	return nil
+}
+
+// passing returns the positions of the images that the filter lets take part.
+func (v *evaluation) passing(set labelledSet) []int {
+	keep := make([]int, 0, len(set.cases))
+	for i, c := range set.cases {
+		if v.filter.Holds(&c.Instance, c.Labels) {
+			keep = append(keep, i)
+		}
+	}
+	if n := len(set.cases) - len(keep); n > 0 {
+		v.warn("%d of %d labelled images do not pass the filter and were left out", n, len(set.cases))
+	}
+	return keep
 }
 
 // join adds a collection, and returns those of the positions whose images it has.

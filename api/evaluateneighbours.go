@@ -72,7 +72,7 @@ func (v *evaluation) nearest(ctx context.Context, w *network, i, k int) (list, e
 	q := store.Query{Vector: w.examples.X[i], K: k, Exact: w.exact, Brief: true, Exclude: store.Exclude{Instances: []string{v.cases[i].Instance.ID}}}
 	switch {
 	case w.all:
-	case len(v.networks) == 1:
+	case len(v.networks) == 1 && v.filter == nil:
 		q.Labelled = v.task.Name // of which the index has a set
 	default:
 		q.Match = func(c store.Instance, _ map[string]store.Label) bool {

@@ -29,9 +29,8 @@ type ExportOptions struct {
 	Format string
 	// Tasks to export the labels of; none means all.
 	Tasks []string
-	// Where keeps instances whose metadata have one of the values named, for each
-	// field named.
-	Where map[string][]string
+	// Filter keeps instances that it lets pass.
+	Filter *store.Filter
 	// WithoutVectors leaves the vectors out.
 	WithoutVectors bool
 }
@@ -80,9 +79,6 @@ func (s *Service) BeginExport(ctx context.Context, collection string, o ExportOp
 	if !slices.Contains([]string{NPZ, JSONLines, Parquet}, e.Format) {
 		return nil, fmt.Errorf("%w: export format %.80q, use %s, %s or %s", ErrQuery, e.Format, NPZ, JSONLines, Parquet)
 	}
-	if err := s.checkWhere(o.Where); err != nil {
-		return nil, err
-	}
 	var err error
 	if e.collection, err = s.Catalog.Collection(ctx, collection); err != nil {
 		return nil, err
@@ -90,7 +86,11 @@ func (s *Service) BeginExport(ctx context.Context, collection string, o ExportOp
 	if e.tasks, err = chosen(e.collection, o.Tasks); err != nil {
 		return nil, err
 	}
-	if err := e.take(ctx, Query{Where: o.Where}.matches()); err != nil {
+	filter, err := s.condition(e.collection, o.Filter)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.take(ctx, filter); err != nil {
 		return nil, fmt.Errorf("export %s: %w", collection, err)
 	}
 	if e.Format != NPZ {
@@ -120,7 +120,7 @@ func chosen(c store.Collection, names []string) ([]store.Task, error) {
 
 // take notes the instances up to the head. Kin are found among all of them: one
 // that does not match may be what makes two others kin.
-func (e *Exporting) take(ctx context.Context, matches func(store.Instance, map[string]store.Label) bool) error {
+func (e *Exporting) take(ctx context.Context, filter *store.Condition) error {
 	status, err := e.service.Catalog.Status(ctx, e.Collection)
 	if err != nil {
 		return err
@@ -142,7 +142,7 @@ func (e *Exporting) take(ctx context.Context, matches func(store.Instance, map[s
 	}
 	families := store.Families(instances)
 	for i, c := range all {
-		if matches == nil || matches(c.Instance, c.Labels) {
+		if filter.Holds(&c.Instance, c.Labels) {
 			e.cases, e.families = append(e.cases, c), append(e.families, int64(all[families[i]].Key))
 		}
 	}

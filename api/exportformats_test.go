@@ -170,7 +170,7 @@ func TestAnEmptyCollectionIsAFileOfNothing(t *testing.T) {
 func TestAnExportIsNarrowed(t *testing.T) {
 	s, catalog := newService(t, false)
 	hostileCase(t, s, catalog)
-	o := api.ExportOptions{Tasks: []string{"finding"}, Where: map[string][]string{"Modality": {"DX", "MG"}}, WithoutVectors: true}
+	o := api.ExportOptions{Tasks: []string{"finding"}, Filter: new(store.Among("Modality", "DX", "MG")), WithoutVectors: true}
 	a := readNPZ(t, exported(t, s, o))
 	if got := strings.Join(a["id"].strings(t), " "); got != "i1 i3" {
 		t.Errorf("where: got %s, want i1 and i3", got)
@@ -198,7 +198,7 @@ func TestAnExportThatCannotBeIsRefusedBeforeAnythingIsWritten(t *testing.T) {
 		"collection": {"none", api.ExportOptions{}, store.ErrCollection},
 		"format":     {"c", api.ExportOptions{Format: "pickle"}, api.ErrQuery},
 		"task":       {"c", api.ExportOptions{Tasks: []string{"finding", "age"}}, store.ErrTask},
-		"field":      {"c", api.ExportOptions{Where: map[string][]string{"PatientName": {"x"}}}, api.ErrQuery},
+		"field":      {"c", api.ExportOptions{Filter: new(store.Among("PatientName", "x"))}, store.ErrInvalid},
 	} {
 		var b bytes.Buffer
 		if _, err := s.Export(t.Context(), c.collection, c.o, &b, nil); !errors.Is(err, c.want) || b.Len() > 0 {

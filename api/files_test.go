@@ -18,7 +18,7 @@ import (
 // stored lists the instances of collection "c".
 func stored(t testing.TB, s *api.Service) (ids []string) {
 	t.Helper()
-	page, err := s.List(t.Context(), "c", 0, 1000)
+	page, err := s.List(t.Context(), "c", api.ListOptions{Limit: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,6 +28,9 @@ type frame struct {
 // that have not been embedded before.
 func (f *filler) add(ctx context.Context, i int) error {
 	p := f.p
+	if f.b.images[i].Vector != nil {
+		return f.embedded(i)
+	}
 	o, err := p.s.open(p.c, f.b.data[i], digestOf(f.b.data[i]))
 	if err != nil {
 		return err
@@ -57,20 +60,36 @@ func (f *filler) add(ctx context.Context, i int) error {
 	return nil
 }
 
+// embedded makes the record of an image that comes as its vector.
+func (f *filler) embedded(i int) error {
+	im := f.b.images[i]
+	vector, err := unit(im.Vector, im.Fingerprint, f.p.c)
+	if err != nil {
+		return err
+	}
+	patient, err := f.p.s.called(f.p.c, im.Patient)
+	if err != nil {
+		return err
+	}
+	records := []store.Record{{Vector: vector, Fingerprint: im.Fingerprint, Instance: store.Instance{
+		ID: im.ID, Patient: patient, Study: im.Study, Series: im.Series, Name: im.Name,
+		Digest: digestOf(littleEndian(im.Vector)), Kept: store.NotKept,
+	}}}
+	if err := f.p.complete(records, im); err != nil {
+		return err
+	}
+	f.b.records[i] = records
+	return nil
+}
+
 // fill puts one frame into the tensor.
 func (f *filler) fill(ctx context.Context, o opened, i int, r *store.Record, number int) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	m := f.p.m.Manifest()
-	picture, err := o.Picture(number, m.View())
-	if err != nil {
-		return err
-	}
-	r.Instance.Width, r.Instance.Height = picture.Width, picture.Height
-	length := m.InputLen()
+	length := f.p.m.Manifest().InputLen()
 	at := len(f.waiting) * length
-	if err := m.Preprocess(picture, f.tensor[at:at+length]); err != nil {
+	if err := f.decode(ctx, o, r, number, f.tensor[at:at+length]); err != nil {
 		return err
 	}
 	if f.waiting = append(f.waiting, frame{i, r}); len(f.waiting)*length == len(f.tensor) {
@@ -79,13 +98,28 @@ func (f *filler) fill(ctx context.Context, o opened, i int, r *store.Record, num
 	return f.b.errs[i]
 }
 
+// decode makes what the network takes of one frame.
+func (f *filler) decode(ctx context.Context, o opened, r *store.Record, number int, tensor []float32) (err error) {
+	_, end := f.p.s.begin(ctx, StageDecode)
+	defer func() { end(err) }()
+	m := f.p.m.Manifest()
+	picture, err := o.Picture(number, m.View())
+	if err != nil {
+		return err
+	}
+	r.Instance.Width, r.Instance.Height = picture.Width, picture.Height
+	return m.Preprocess(picture, tensor)
+}
+
 // flush embeds what waits in the tensor.
 func (f *filler) flush(ctx context.Context) {
 	n, length := len(f.waiting), f.p.m.Manifest().InputLen()
 	if n == 0 {
 		return
 	}
+	_, end := f.p.s.begin(ctx, StageEmbed)
 	vectors, err := f.p.m.Embed(ctx, f.tensor[:n*length], n)
+	end(err)
 	for j, w := range f.waiting {
 		if err != nil && n > 1 { // find out which it is
 			f.embedOne(ctx, w, f.tensor[j*length:(j+1)*length])
@@ -123,7 +157,7 @@ func (p *ingestion) complete(records []store.Record, im Image) error {
 	}
 	slices.SortFunc(all, func(a, b store.Label) int { return strings.Compare(a.Task, b.Task) })
 	for n := range records {
-		records[n].Labels, records[n].Replace = slices.Clone(all), p.options.Replace
+		records[n].Labels, records[n].Replace, records[n].IfKey = slices.Clone(all), p.options.Replace, p.options.IfKey
 	}
 	return nil
 }

@@ -5,11 +5,11 @@ import (
 	"sync"
 )
 
-// maxHeld is how many bytes of images one ingest may have read and not yet
-// stored before it reads more.
+// maxHeld is how many bytes of images one ingest may have in memory and not yet
+// stored before it takes more.
 const maxHeld = 256 << 20
 
-// held counts the bytes of images that have been read and not yet stored. The
+// held counts the bytes of images that are in memory and not yet stored. The
 // batch that is stored next may always read, so that work goes on.
 type held struct {
 	mu    sync.Mutex
@@ -41,18 +41,24 @@ func (h *held) wait(number int) {
 	}
 }
 
-func (h *held) add(n int) {
+// add reports whether no more are to be added before some are released.
+func (h *held) add(n int) (full bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.bytes += n
+	return h.bytes >= maxHeld
 }
 
 // release gives back what a batch held, once it is stored.
 func (h *held) release(b *batch) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, data := range b.data {
-		h.bytes -= len(data)
+	for i, image := range b.images {
+		if image.Held > 0 {
+			h.bytes -= image.Held
+		} else {
+			h.bytes -= len(b.data[i])
+		}
 	}
 	h.first = b.number + 1
 	h.less.Broadcast()

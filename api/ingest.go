@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -27,6 +28,15 @@ type Image struct {
 	Said map[string]LabelRequest
 	// Read returns the bytes. It is called once, from any goroutine.
 	Read func() ([]byte, error)
+	// Held is how many bytes of it are in memory before Read is called; 0 where that
+	// is what brings them there.
+	Held int
+	// Vector is what there is in place of bytes where others have embedded the
+	// image, with the model and preprocessing of Fingerprint. Read is not called
+	// then, no original is kept, and an empty ID means the SHA-256 of the vector as
+	// little-endian float32.
+	Vector      []float32
+	Fingerprint string
 }
 
 // IngestOptions say how to treat images that are there already.
@@ -39,6 +49,11 @@ type IngestOptions struct {
 	Repeats bool
 	// Source of the labels.
 	Source string
+	// IfKey is the key that what has an image's ID must have, and store.Missing
+	// that of what must not be there; 0 is any. Another is store.ErrChanged.
+	IfKey store.Key
+	// seen are the digests that images before those of the call had, see shortly.
+	seen map[string]int
 }
 
 // Item is what became of one image. Err is nil unless Status is failed.
@@ -47,6 +62,8 @@ type Item struct {
 	// ID of the instance; of a file with several, what the IDs of all begin with.
 	ID   string
 	Name string
+	// Key of the instance, of a file with several the first's; 0 if it failed.
+	Key store.Key
 	// Instances is how many there are of the image: its frames that were chosen.
 	Instances int
 	Status    store.PutStatus
@@ -73,7 +90,10 @@ func (s *Service) Ingest(ctx context.Context, collection string, images iter.Seq
 			yield(Item{}, err)
 			return
 		}
-		p := &ingestion{s: s, c: c, m: m.m, size: s.batchOf(m.m), options: o, seen: map[string]int{}}
+		p := &ingestion{s: s, c: c, m: m.m, size: s.batchOf(m.m), options: o, seen: o.seen}
+		if p.seen == nil {
+			p.seen = map[string]int{}
+		}
 		p.run(ctx, images, yield)
 	}
 }
@@ -86,7 +106,7 @@ type ingestion struct {
 	m       *embed.Model
 	size    int // of a batch
 	options IngestOptions
-	seen    map[string]int // digests in this call
+	seen    map[string]int // digests in this call, see shortly
 	next    int            // index of the next item
 	held    *held
 }
@@ -198,8 +218,12 @@ func (p *ingestion) draw(ctx context.Context, images iter.Seq[Image], todo chan<
 	}
 	for image := range images {
 		b.images = append(b.images, image)
-		if len(b.images) == p.size && !send() {
+		full := image.Held > 0 && p.held.add(image.Held)
+		if (full || len(b.images) == p.size) && !send() {
 			return
+		}
+		if full {
+			p.held.wait(b.number)
 		}
 	}
 	if len(b.images) > 0 {
@@ -225,9 +249,14 @@ func (p *ingestion) read(b *batch) {
 	n := len(b.images)
 	b.data, b.records, b.errs = make([][]byte, n), make([][]store.Record, n), make([]error, n)
 	for i, im := range b.images {
+		if im.Vector != nil {
+			continue
+		}
 		p.held.wait(b.number)
 		b.data[i], b.errs[i] = im.Read()
-		p.held.add(len(b.data[i]))
+		if im.Held == 0 {
+			p.held.add(len(b.data[i]))
+		}
 	}
 }
 
@@ -265,7 +294,9 @@ func (p *ingestion) commit(ctx context.Context, b *batch, yield func(Item, error
 		}
 	}
 	p.next += len(items)
-	outcomes, err := p.s.Catalog.Put(ctx, p.c.Name, records)
+	storing, end := p.s.begin(ctx, StageStore)
+	outcomes, err := p.s.Catalog.Put(storing, p.c.Name, records)
+	end(err)
 	if err != nil {
 		yield(Item{}, fmt.Errorf("store images: %w", err))
 		return false
@@ -291,9 +322,10 @@ func (i *Item) take(o store.Outcome) {
 		return
 	}
 	if i.Err = o.Err; o.Err != nil {
-		i.Status = store.Failed
+		i.Status, i.Key = store.Failed, 0
 		return
 	}
+	i.Key = cmp.Or(i.Key, o.Key)
 	if slices.Index(rank, o.Status) > slices.Index(rank, i.Status) {
 		i.Status = o.Status
 	}
@@ -306,8 +338,8 @@ func (p *ingestion) identify(records []store.Record) string {
 	if id == "" {
 		id = records[0].Instance.Digest
 		if p.options.Repeats {
-			p.seen[id]++
-			if n := p.seen[id]; n > 1 {
+			p.seen[shortly(id)]++
+			if n := p.seen[shortly(id)]; n > 1 {
 				id = fmt.Sprintf("%s-%d", id, n)
 			}
 		}

@@ -197,15 +197,15 @@ func TestImagesInMemoryAreBounded(t *testing.T) {
 	s, _ := newService(t, false)
 	emptied(t, s)
 	var read atomic.Int64
+	window := int64(max((2*s.Workers+2)*perRun, 64))
 	images := func(yield func(api.Image) bool) {
-		for i := range 2000 {
+		for i := range int(6 * window) {
 			im := api.Image{Read: func() ([]byte, error) { read.Add(1); return shade(t, i), nil }}
 			if !yield(im) {
 				return
 			}
 		}
 	}
-	window := int64(max((2*s.Workers+2)*perRun, 64))
 	yielded, most := int64(0), int64(0)
 	for _, err := range s.Ingest(t.Context(), "c", images, api.IngestOptions{}) {
 		if err != nil {

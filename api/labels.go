@@ -82,7 +82,10 @@ func (s *Service) Label(ctx context.Context, collection string, requests []Label
 	if err != nil && !errors.Is(err, store.ErrInstance) { // which the store says of all or none
 		return Labelled{}, err
 	}
-	if _, err := s.Catalog.Label(ctx, collection, labels); err != nil {
+	storing, end := s.begin(ctx, StageStore)
+	_, err = s.Catalog.Label(storing, collection, labels)
+	end(err)
+	if err != nil {
 		return Labelled{}, err
 	}
 	status, err := s.Catalog.Status(ctx, collection)

@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -37,6 +36,11 @@ func similarTo(t *testing.T, s *api.Service, q api.Query) (ids []string) {
 	return ids
 }
 
+// has is the filter for cases with one of some classes of finding.
+func has(classes ...string) *store.Filter {
+	return &store.Filter{Task: "finding", Saying: store.Saying{Has: classes}}
+}
+
 func TestSimilarIsNarrowed(t *testing.T) {
 	s, catalog := newService(t, false)
 	crowd(t, s, catalog)
@@ -50,13 +54,13 @@ func TestSimilarIsNarrowed(t *testing.T) {
 			want []string
 		}{
 			{"all", api.Query{K: 3}, []string{"i3", "i4", "i5"}},
-			{"one of each patient", api.Query{K: 3, OnePerPatient: true}, []string{"i3", "i6", "i9"}},
-			{"as many as there are", api.Query{OnePerPatient: true}, []string{"i3", "i6", "i9", "i12"}},
-			{"a task", api.Query{K: 2, Labelled: "finding"}, []string{"i3", "i4"}},
-			{"a class", api.Query{K: 3, Labelled: "finding", Classes: []string{"a"}}, []string{"i4", "i6", "i8"}},
-			{"two classes", api.Query{K: 3, Labelled: "finding", Classes: []string{"a", "b"}}, []string{"i3", "i4", "i5"}},
-			{"a class nobody has", api.Query{Labelled: "finding", Classes: []string{"c"}}, nil},
-			{"all of it", api.Query{K: 3, Labelled: "finding", Classes: []string{"b"}, OnePerPatient: true}, []string{"i3", "i7", "i9"}},
+			{"one of each patient", api.Query{K: 3, GroupBy: api.GroupPatient}, []string{"i3", "i6", "i9"}},
+			{"as many as there are", api.Query{GroupBy: api.GroupPatient}, []string{"i3", "i6", "i9", "i12"}},
+			{"a task", api.Query{K: 2, Filter: &store.Filter{Task: "finding", Saying: store.Saying{Labelled: new(true)}}}, []string{"i3", "i4"}},
+			{"a class", api.Query{K: 3, Filter: has("a")}, []string{"i4", "i6", "i8"}},
+			{"two classes", api.Query{K: 3, Filter: has("a", "b")}, []string{"i3", "i4", "i5"}},
+			{"a class nobody has", api.Query{Filter: has("c")}, nil},
+			{"all of it", api.Query{K: 3, Filter: has("b"), GroupBy: api.GroupPatient}, []string{"i3", "i7", "i9"}},
 		} {
 			c.q.Instance = "i0"
 			if got := similarTo(t, s, c.q); !slices.Equal(got, c.want) {
@@ -69,33 +73,12 @@ func TestSimilarIsNarrowed(t *testing.T) {
 func TestVotesMayBeOneOfEachPatient(t *testing.T) {
 	s, catalog := newService(t, false)
 	crowd(t, s, catalog)
-	a, err := s.Classify(t.Context(), "c", api.Query{Instance: "i0", OnePerPatient: true})
+	a, err := s.Classify(t.Context(), "c", api.Query{Instance: "i0", GroupBy: api.GroupPatient})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if n := a.Tasks[0].Counts; n.Neighbours != 4 || n.Patients != 4 {
 		t.Errorf("Classify with one case of each patient: got %+v, want 4 neighbours of 4", n)
-	}
-}
-
-func TestNarrowingThatMakesNoSenseIsRefused(t *testing.T) {
-	s, catalog := newService(t, false)
-	crowd(t, s, catalog)
-	for _, c := range []struct {
-		q    api.Query
-		want error
-	}{
-		{api.Query{Classes: []string{"a"}}, api.ErrQuery},
-		{api.Query{Labelled: "age"}, store.ErrTask},
-		{api.Query{Labelled: "finding", Classes: []string{"z"}}, store.ErrClass},
-	} {
-		c.q.Instance = "i0"
-		if _, err := s.Similar(t.Context(), "c", c.q); !errors.Is(err, c.want) {
-			t.Errorf("Similar %+v: got %v, want %v", c.q, err, c.want)
-		}
-	}
-	if _, err := s.Classify(t.Context(), "c", api.Query{Instance: "i0", Labelled: "finding"}); !errors.Is(err, api.ErrQuery) {
-		t.Errorf("Classify with labelled: got %v, want ErrQuery", err)
 	}
 }
 

@@ -92,7 +92,7 @@ func (s *Service) lookForRefits() {
 		case <-ticker.C:
 		}
 		if err := s.refitDue(s.refits.ctx); err != nil && s.refits.ctx.Err() == nil {
-			s.Logger.Warn("probes cannot be refitted", "error", err)
+			s.Logger.WarnContext(s.refits.ctx, "probes cannot be refitted", "error", err)
 		}
 	}
 }

@@ -39,9 +39,8 @@ type ReviewOptions struct {
 	Kinds []string `json:"kinds,omitempty"`
 	// Limit of each list; 0 means 20.
 	Limit int `json:"limit,omitempty"`
-	// Where asks for images whose metadata have one of the values named, for each
-	// field named. The evidence may come from others.
-	Where map[string][]string `json:"where,omitempty"`
+	// Filter asks for images that it lets pass. The evidence may come from others.
+	Filter *store.Filter `json:"filter,omitempty"`
 	// EveryImage lists several images of a patient among the uncertain, novel and
 	// diverse; otherwise the first alone.
 	EveryImage bool `json:"every_image,omitempty"`

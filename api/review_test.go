@@ -342,7 +342,7 @@ func TestWhatCannotBeListedSaysWhy(t *testing.T) {
 	check("two tasks", "name the task, one of kind, finding", "", "name the task, one of kind, finding", "", "")
 	for o, want := range map[*api.ReviewOptions]error{
 		{Task: "age"}: store.ErrTask, {Kinds: []string{"odd"}}: api.ErrQuery, {Limit: -1}: api.ErrQuery, {Limit: 10_001}: api.ErrQuery,
-		{Similarity: 2}: api.ErrQuery, {Where: map[string][]string{"PatientName": {"x"}}}: api.ErrQuery,
+		{Similarity: 2}: api.ErrQuery, {Filter: new(store.Among("PatientName", "x"))}: store.ErrInvalid,
 	} {
 		if _, err := s.Review(t.Context(), "c", *o, nil); !errors.Is(err, want) {
 			t.Errorf("Review %+v: got %v, want %v", *o, err, want)

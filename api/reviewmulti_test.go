@@ -55,7 +55,7 @@ func TestFindingsAreReviewedOneByOne(t *testing.T) {
 	if first := uncertain.Items[0]; first.ID != "p11.0" || len(first.Probabilities) != 1 || !strings.HasPrefix(first.Reason, "no label; the probe is least sure of line: ") {
 		t.Errorf("uncertain: got %+v, want the image without a label", first)
 	}
-	for _, list := range review(t, s, api.ReviewOptions{Where: map[string][]string{"Modality": {"CR"}}, Limit: 100}).Lists {
+	for _, list := range review(t, s, api.ReviewOptions{Filter: new(store.Among("Modality", "CR")), Limit: 100}).Lists {
 		for _, i := range list.Items {
 			if list.Kind != api.ReviewDuplicates && !strings.HasSuffix(i.ID, ".1") {
 				t.Errorf("%s: got %s, want those of the modality alone", list.Kind, i.ID)

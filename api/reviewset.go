@@ -31,7 +31,7 @@ type reviewing struct {
 	family   []int       // number of each instance's kin, from zero
 	known    []bool      // whether a family has a labelled instance
 	at       map[string]int
-	match    func(store.Instance, map[string]store.Label) bool
+	filter   *store.Condition
 
 	done, total int64
 	progress    func(done, total int)
@@ -43,14 +43,14 @@ type reviewing struct {
 }
 
 func (s *Service) newReviewing(ctx context.Context, collection string, o ReviewOptions, progress func(done, total int)) (r *reviewing, err error) {
-	r = &reviewing{s: s, o: o, progress: progress, match: Query{Where: o.Where}.matches()}
+	r = &reviewing{s: s, o: o, progress: progress}
 	if r.kinds, err = o.check(); err != nil {
 		return nil, err
 	}
-	if err := s.checkWhere(o.Where); err != nil {
+	if r.collection, err = s.Catalog.Collection(ctx, collection); err != nil {
 		return nil, err
 	}
-	if r.collection, err = s.Catalog.Collection(ctx, collection); err != nil {
+	if r.filter, err = s.condition(r.collection, o.Filter); err != nil {
 		return nil, err
 	}
 	if err := r.choose(); err != nil {
@@ -147,7 +147,7 @@ func (r *reviewing) isLabelled(c store.Case) bool {
 
 // wanted reports whether an instance may be listed.
 func (r *reviewing) wanted(i int) bool {
-	return r.match == nil || r.match(r.set.all[i].Instance, r.set.all[i].Labels)
+	return r.filter.Holds(&r.set.all[i].Instance, r.set.all[i].Labels)
 }
 
 // steps is how many instances there are to do in all lists.

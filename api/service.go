@@ -5,11 +5,15 @@ package api
 
 import (
 	"context"
+	"crypto/cipher"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"runtime"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"nearcase/embed"
 	"nearcase/probe"
@@ -37,6 +41,9 @@ type Options struct {
 	Limits embed.Limits
 	// Frames says which images of a file with several become instances.
 	Frames Frames
+	// Folders are those of this machine, by name, from which requests may have
+	// images ingested.
+	Folders map[string]string
 	// Privacy says what is kept of whom an image is of.
 	Privacy Privacy
 	// Workers is how many images or batches are embedded at the same time;
@@ -58,6 +65,14 @@ type Options struct {
 	Version string
 	// Logger is told what goes wrong in the background; nil means nobody is.
 	Logger *slog.Logger
+	// Begin, if set, is told that a stage of the work begins, and the function that
+	// it returns how that ended. The context that it returns is that of the stage.
+	Begin func(ctx context.Context, stage string) (context.Context, func(error))
+	// Quiet is how long a study must receive nothing to be complete; 0 means a
+	// minute.
+	Quiet time.Duration
+	// Networks that webhooks may go to beside public addresses.
+	Networks []netip.Prefix
 	// Index of new collections that do not say; the zero value leaves it to the
 	// program.
 	Index store.Index
@@ -71,9 +86,18 @@ type Service struct {
 	background sync.WaitGroup
 	jobs       *jobs
 	refits     *refits
+	journal    *journal
+	// vrs are the types of the metadata that are kept, by keyword.
+	vrs func() map[string]string
+	// sealer seals the cursors of lists.
+	sealer func() (cipher.AEAD, error)
+
+	hooks *hooks
 
 	// configuring is held from reading a task's settings to changing them.
 	configuring sync.Mutex
+	// erasing is held while a patient is erased.
+	erasing sync.Mutex
 
 	mu        sync.Mutex
 	models    map[string]*model
@@ -87,6 +111,7 @@ type model struct {
 	err     error
 	batcher *batcher
 	texts   texts
+	open    atomic.Bool
 }
 
 // ModelInfo describes a model that can be used.
@@ -97,6 +122,8 @@ type ModelInfo struct {
 	Licence      string `json:"licence,omitempty"`
 	TrainingData string `json:"training_data,omitempty"`
 	Builtin      bool   `json:"builtin,omitempty"`
+	// Bytes is what its files take; 0 is not known.
+	Bytes int64 `json:"bytes,omitempty"`
 	// Problem says why the model cannot be used; empty if it can.
 	Problem string `json:"problem,omitempty"`
 }
@@ -114,14 +141,34 @@ func New(o Options) *Service {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	o.Privacy, o.Refit = o.Privacy.withDefaults(), o.Refit.withDefaults()
-	return &Service{
+	s := &Service{
 		Options:   o,
 		slots:     make(chan struct{}, o.Workers),
-		jobs:      newJobs(),
 		refits:    newRefits(),
 		models:    map[string]*model{},
 		trainings: map[string]*training{},
 	}
+	s.vrs, s.sealer = sync.OnceValue(s.Privacy.vrs), sync.OnceValues(s.Privacy.newSealer)
+	s.journal = newJournal(s.Catalog, o.Logger)
+	s.jobs = newJobs(s.Catalog, o.Logger, s.jobEnded)
+	s.jobs.kinds = s.errands()
+	s.hooks = newHooks(s)
+	return s
+}
+
+// Resume begins what goes on in the background from one run of the program to the
+// next: jobs that were left unfinished, webhooks, and the watch for studies that
+// are complete. Close ends it.
+func (s *Service) Resume(ctx context.Context) error {
+	if err := s.resumeJobs(ctx); err != nil {
+		return err
+	}
+	w, err := s.openStudies(ctx, time.Now)
+	if err != nil {
+		return err
+	}
+	s.hooks.begin(func(ctx context.Context) { s.watchStudies(ctx, w) })
+	return s.hooks.resume(ctx)
 }
 
 // Warm opens the models of all collections, so that nobody waits for that later,
@@ -144,6 +191,7 @@ func (s *Service) Warm(ctx context.Context) error {
 // releases the models. No other call may be running.
 func (s *Service) Close() error {
 	s.jobs.close()
+	s.hooks.close()
 	s.refits.close()
 	s.background.Wait()
 	err := s.saveTrainings()
@@ -170,6 +218,7 @@ func (s *Service) opened(name string) (*model, error) {
 	m.once.Do(func() {
 		m.m, m.err = s.OpenModel(name)
 		m.batcher = &batcher{s: s, m: m.m}
+		m.open.Store(m.err == nil)
 	})
 	if m.err != nil {
 		s.mu.Lock()

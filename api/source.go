@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -29,14 +30,18 @@ type Source struct {
 	path    string
 	dataset *dataset
 	file    *os.File // of an archive
+	root    *os.Root // of an allowed folder
 }
 
 // Close releases what is open of the source, whose images cannot be read then.
-func (s Source) Close() error {
-	if s.file == nil {
-		return nil
+func (s Source) Close() (err error) {
+	if s.file != nil {
+		err = s.file.Close()
 	}
-	return s.file.Close()
+	if s.root != nil {
+		err = errors.Join(err, s.root.Close())
+	}
+	return err
 }
 
 // OpenSource opens a path to ingest: an image, a folder of images with its

@@ -33,7 +33,9 @@ func (s *Service) embedText(ctx context.Context, c store.Collection, text string
 		return nil, err
 	}
 	defer s.embedded()
+	ctx, end := s.begin(ctx, StageEmbed)
 	vectors, err := m.m.EmbedTexts(ctx, []string{text})
+	end(err)
 	if err != nil {
 		return nil, err
 	}
@@ -158,7 +160,9 @@ func (s *Service) classText(ctx context.Context, m *model, class string, prompts
 		return nil, err
 	}
 	defer s.embedded()
+	ctx, end := s.begin(ctx, StageEmbed)
 	vectors, err := m.m.EmbedClasses(ctx, []string{class}, prompts)
+	end(err)
 	if err != nil {
 		return nil, err
 	}

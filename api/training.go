@@ -18,6 +18,8 @@ import (
 type training struct {
 	created time.Time // of the collection, whose name may be used again
 
+	// updating is held by the one that makes it ready, while others wait for that.
+	updating sync.Mutex
 	mu       sync.RWMutex
 	at       store.Key // position in the log
 	labelAt  store.Key // of the last label up to there
@@ -54,22 +56,39 @@ func (s *Service) training(ctx context.Context, c store.Collection, tasks ...str
 	if err != nil {
 		return nil, err
 	}
-	for head := status.Head; ; {
-		t.mu.RLock()
-		if t.ready(head, c, tasks) {
+	for head := status.Head; ; { // another may change it before it is locked again
+		if t.lockReady(head, c, tasks) {
 			return t, nil
 		}
-		t.mu.RUnlock() // another may change it before it is locked again
-		if head, err = t.update(ctx, s, c, tasks); err != nil {
+		if head, err = t.update(ctx, s, c, tasks, head); err != nil {
 			return nil, fmt.Errorf("catch up probes of %s: %w", c.Name, err)
 		}
 	}
 }
 
+// lockReady locks for reading if nothing is left to do before an answer, and reports
+// whether it has.
+func (t *training) lockReady(head store.Key, c store.Collection, tasks []string) bool {
+	t.mu.RLock()
+	if t.ready(head, c, tasks) {
+		return true
+	}
+	t.mu.RUnlock()
+	return false
+}
+
 // update makes the probes of tasks ready, and returns up to where the log is
-// known then. What is known of a log already is not given up, and learnt anew
-// from its beginning, because one who asked has gone.
-func (t *training) update(ctx context.Context, s *Service, c store.Collection, tasks []string) (store.Key, error) {
+// known then. Of many who ask at once one does it, for all: were each to wait for
+// all readers in turn, they would wait for each other's answers. What is known of a
+// log already is not given up, and learnt anew from its beginning, because one who
+// asked has gone.
+func (t *training) update(ctx context.Context, s *Service, c store.Collection, tasks []string, head store.Key) (store.Key, error) {
+	t.updating.Lock()
+	defer t.updating.Unlock()
+	if t.lockReady(head, c, tasks) {
+		t.mu.RUnlock()
+		return head, nil
+	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.at > 0 {
@@ -120,9 +139,11 @@ func among(names []string, name string) bool {
 // The caller holds the lock. What fails leaves nothing half learnt: it is begun
 // anew.
 func (t *training) catchUp(ctx context.Context, s *Service, c store.Collection) error {
-	err := t.declare(ctx, s, c)
-	if err == nil {
-		err = t.read(ctx, s, c)
+	err := t.learn(ctx, s, c)
+	if errors.Is(err, errErased) {
+		t.forget()
+		t.novelty = nil
+		err = t.learn(ctx, s, c)
 	}
 	if err == nil {
 		err = t.settle(ctx, s.Catalog, c)
@@ -131,6 +152,18 @@ func (t *training) catchUp(ctx context.Context, s *Service, c store.Collection) 
 		t.forget()
 	}
 	return err
+}
+
+// errErased is an instance that was erased after the probes have learnt from the
+// log, perhaps from it.
+var errErased = errors.New("something was erased")
+
+// learn takes over what tasks there are and what the log has that is new.
+func (t *training) learn(ctx context.Context, s *Service, c store.Collection) error {
+	if err := t.declare(ctx, s, c); err != nil {
+		return err
+	}
+	return t.read(ctx, s, c)
 }
 
 // declare takes over tasks and their settings. What these teach otherwise is
@@ -169,9 +202,11 @@ func (t *training) declare(ctx context.Context, s *Service, c store.Collection) 
 }
 
 // read applies the log's entries. On the way it passes the position at which
-// statistics were saved.
+// statistics were saved. What was erased since a position that is not 0 is
+// errErased: it does not tell what to take back.
 func (t *training) read(ctx context.Context, s *Service, c store.Collection) error {
-	if t.at == 0 {
+	began := t.at
+	if began == 0 {
 		t.saved = s.loadRidges(ctx, c.Name)
 		for _, p := range t.tasks {
 			p.gathering = true
@@ -183,6 +218,9 @@ func (t *training) read(ctx context.Context, s *Service, c store.Collection) err
 		}
 		if err != nil {
 			return fmt.Errorf("log entry %d: %w", e.Key, err)
+		}
+		if began > 0 && e.Kind == store.KindErased && e.Retires != 0 {
+			return errErased
 		}
 		t.apply(e)
 		t.at = e.Key
@@ -212,6 +250,10 @@ func (t *training) apply(e store.Entry) {
 		if x := t.examples[e.Instance.ID]; x != nil {
 			t.touch(e.Key, e.Instance.ID, x)
 			x.vector, x.labels = nil, nil
+		}
+	case store.KindErased:
+		if e.Of == store.KindLabel {
+			t.labelAt = e.Key
 		}
 	case store.KindLabel:
 		t.labelAt = e.Key

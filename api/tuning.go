@@ -148,7 +148,7 @@ func (s *Service) lists(ctx context.Context, c store.Collection, l *labelledSet,
 	for _, i := range drawnOf(len(l.cases), mostVoted) {
 		group.Go(func() error {
 			u := question{collection: c, vector: l.examples.X[i], exclude: kinOf(l.cases[i].Instance)}
-			voters, err := s.voters(ctx, u, Query{Labelled: l.task.Name}, probe.MostK, centre)
+			voters, err := s.voters(ctx, u, Query{labelled: l.task.Name}, probe.MostK, centre)
 			for _, v := range voters {
 				at, ok := position[v.Instance.ID]
 				if ok && l.families[at] != l.families[i] {

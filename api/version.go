@@ -203,7 +203,7 @@ func (p *taskProbe) choose(ctx context.Context, s *Service, c store.Collection) 
 		}
 		v, err := s.loadVersion(ctx, c, p.task.Name, number)
 		if errors.Is(err, store.ErrDerived) {
-			s.Logger.Warn("a version of the probes cannot be used", "collection", c.Name, "version", uint64(number), "error", err)
+			s.Logger.WarnContext(ctx, "a version of the probes cannot be used", "collection", c.Name, "version", uint64(number), "error", err)
 			p.versions = slices.DeleteFunc(p.versions, func(k store.Key) bool { return k == number })
 			if p.current != nil && p.current.Watermark == number {
 				p.current = nil

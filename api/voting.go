@@ -16,8 +16,10 @@ type Voting struct {
 	Weighting   string  `json:"weighting"`
 	Temperature float64 `json:"temperature,omitempty"`
 	// K is how many voted at most.
-	K             int  `json:"k"`
-	OnePerPatient bool `json:"one_per_patient"`
+	K int `json:"k"`
+	// GroupBy is patient or study where only the nearest case of each voted, and
+	// otherwise none.
+	GroupBy string `json:"group_by"`
 	// Centred tells that the weights are of scores after the mean of the labelled
 	// vectors was subtracted.
 	Centred bool `json:"centred,omitempty"`
@@ -59,10 +61,22 @@ func presetOf(settings store.Settings) probe.Preset {
 // isCentred reports whether vectors are centred before they are compared.
 func isCentred(settings store.Settings) bool { return settings.Centre || presetOf(settings).Centred }
 
+// voteGroups is whom, or what, only the nearest case of each votes of: patient, study,
+// or none.
+func (s *Service) voteGroups(q Query) string {
+	switch {
+	case q.GroupBy != "":
+		return q.GroupBy
+	case s.SeveralPerPatient:
+		return GroupNone
+	}
+	return GroupPatient
+}
+
 // votingOf says how to vote on a query.
 func (s *Service) votingOf(q Query, settings store.Settings, u *probe.Tuning) Voting {
 	w := s.weighting(settings)
-	v := Voting{Weighting: cmp.Or(w.Kind, probe.Softmax), OnePerPatient: q.OnePerPatient || !s.SeveralPerPatient}
+	v := Voting{Weighting: cmp.Or(w.Kind, probe.Softmax), GroupBy: s.voteGroups(q)}
 	if v.Weighting == probe.Softmax {
 		v.Temperature = cmp.Or(w.Temperature, probe.DefaultTemperature)
 	}
@@ -96,15 +110,18 @@ const (
 // a centre they are the nearest, once centred, of ten times as many and a hundred
 // more that an exact search without centring finds.
 func (s *Service) voters(ctx context.Context, u question, q Query, k int, centre *probe.Centre) ([]voter, error) {
-	q.OnePerPatient = q.OnePerPatient || !s.SeveralPerPatient
+	q.GroupBy = s.voteGroups(q)
 	if q.K = k; centre != nil {
 		q.K, q.Exact = min(centredCandidates*k+moreCandidates, maxNeighbours), true
+	}
+	if q.level().Of != store.Instances {
+		return s.wholeVoters(ctx, u, q, k)
 	}
 	cases, err := s.neighbours(ctx, u, q)
 	if err != nil {
 		return nil, err
 	}
-	if centre != nil && q.level().Of == store.Instances {
+	if centre != nil {
 		return s.centred(ctx, u, cases, k, centre)
 	}
 	voters := make([]voter, min(k, len(cases)))
@@ -112,6 +129,26 @@ func (s *Service) voters(ctx context.Context, u question, q Query, k int, centre
 		voters[i] = voter{cases[i], float64(cases[i].Score)}
 	}
 	return voters, nil
+}
+
+// wholeVoters is voters for whole series or studies: those whose labelled images do
+// not contradict each other.
+func (s *Service) wholeVoters(ctx context.Context, u question, q Query, k int) ([]voter, error) {
+	for q.K = k; ; q.K = min(4*q.K, maxNeighbours) {
+		cases, err := s.neighbours(ctx, u, q)
+		if err != nil {
+			return nil, err
+		}
+		var voters []voter
+		for _, c := range cases {
+			if _, labelled := c.Labels[q.labelled]; labelled && len(voters) < k {
+				voters = append(voters, voter{c, float64(c.Score)})
+			}
+		}
+		if len(voters) == k || len(cases) < q.K || q.K == maxNeighbours {
+			return voters, nil
+		}
+	}
 }
 
 // centred ranks cases by their vectors once centred.

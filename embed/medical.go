@@ -72,7 +72,9 @@ func (m medical) frames() int { return m.file.Frames() }
 
 func (m medical) picture(frame int, v View) (*Picture, error) {
 	levels := map[string]string{LevelsFull: dicom.Full, LevelsPercentile: dicom.Percentile}[v.Levels]
-	p, err := m.file.Render(frame, dicom.View{Levels: levels, Window: v.Window, Low: v.Low, High: v.High})
+	p, err := m.file.Render(frame, dicom.View{
+		Levels: levels, Window: v.Window, Low: v.Low, High: v.High, Centre: v.Centre, Width: v.Width, Function: v.Function,
+	})
 	if err != nil {
 		return nil, dicomVerdict(err)
 	}

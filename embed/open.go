@@ -34,6 +34,11 @@ type View struct {
 	// Low and High are the percentiles that LevelsPercentile makes 0 and 255,
 	// with 0 ≤ Low < High ≤ 100; both 0 means 0.5 and 99.5.
 	Low, High float64
+	// Centre and Width, if Width is positive, are what LevelsWindow takes in place
+	// of a DICOM file's windows, with Function LINEAR (also ""), LINEAR_EXACT or
+	// SIGMOID. Other files have no windows: ErrView.
+	Centre, Width float64
+	Function      string
 }
 
 // withDefaults returns v with defaults, or ErrView.
@@ -51,8 +56,8 @@ func (v View) withDefaults() (View, error) {
 	if !(0 <= v.Low && v.Low < v.High && v.High <= 100) {
 		return v, fmt.Errorf("%w: percentiles %g and %g, expected 0 ≤ low < high ≤ 100", ErrView, v.Low, v.High)
 	}
-	if v.Window < 0 {
-		return v, fmt.Errorf("%w: window %d", ErrView, v.Window)
+	if v.Window < 0 || !(v.Width >= 0) {
+		return v, fmt.Errorf("%w: window %d, width %g", ErrView, v.Window, v.Width)
 	}
 	return v, nil
 }
@@ -120,6 +125,9 @@ func (i *Image) Picture(frame int, v View) (*Picture, error) {
 	v, err := v.withDefaults()
 	if err == nil && (frame < 0 || frame >= i.Frames()) {
 		err = fmt.Errorf("%w: frame %d of %d", ErrView, frame, i.Frames())
+	}
+	if _, is := i.source.(medical); err == nil && !is && v.Width > 0 {
+		err = fmt.Errorf("%w: a window, which only DICOM files have", ErrView)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("embed: picture: %w", err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"image"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -57,6 +58,9 @@ func TestAViewThatThereIsNotIsAnError(t *testing.T) {
 		{4, View{}, "frame 4 of 4"},
 		{0, View{Levels: "auto"}, `levels "auto"`},
 		{0, View{Window: -1}, "window -1"},
+		{0, View{Width: 10}, "only DICOM"},
+		{0, View{Width: -1}, "width -1"},
+		{0, View{Width: math.NaN()}, "width NaN"},
 		{0, View{Low: 2, High: 1}, "percentiles 2 and 1"},
 		{0, View{Low: 1}, "percentiles 1 and 0"},
 		{0, View{High: 101}, "percentiles 0 and 101"},

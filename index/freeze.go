@@ -72,6 +72,29 @@ func (s *Snapshot) freezeGraph(g *Graph, rows int) {
 	for _, row := range s.waiting {
 		s.present[row/64] |= 1 << (row % 64)
 	}
+	s.forgetLists()
+}
+
+// isPresent reports whether a row is alive, or removed and still led to.
+func (s *Snapshot) isPresent(row int) bool {
+	return row/64 < len(s.present) && s.present[row/64]>>(row%64)&1 != 0
+}
+
+// forgetLists empties the lists of rows that are not present: they tell what such
+// a row was near to.
+func (s *Snapshot) forgetLists() {
+	upper := slices.Repeat([]uint32{none}, len(s.links.upper))
+	for row, level := range s.links.level {
+		if base := s.links.list(uint32(row), 0); !s.isPresent(row) {
+			for i := range base {
+				base[i] = none
+			}
+			continue
+		}
+		from := int(s.links.first[row])
+		copy(upper[from:], s.links.upper[from:from+int(level)*s.links.m])
+	}
+	s.links.upper = upper
 }
 
 // Discard gives the snapshot up.
@@ -193,7 +216,7 @@ func (s *Snapshot) sections(meta []byte) []func(w *pieces) {
 func (s *Snapshot) addRows(w *pieces, rows, size int, bytes func(row int) []byte) {
 	zeros := make([]byte, size)
 	for row := range rows {
-		if row/64 < len(s.present) && s.present[row/64]>>(row%64)&1 != 0 {
+		if s.isPresent(row) {
 			w.add(bytes(row))
 		} else {
 			w.add(zeros)

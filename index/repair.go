@@ -44,14 +44,19 @@ func (g *Graph) unlink(row uint32) {
 			return
 		}
 		if s.leaving == nil {
-			s.leaving, s.waiting = s.waiting, nil
-			s.next, s.end = 0, g.next
+			s.beginRound(g.next)
 		}
 		g.mendSome()
 		if g.Len() > 0 {
 			return
 		}
 	}
+}
+
+// beginRound begins a round over so many rows, for those that wait.
+func (s *sweep) beginRound(rows int) {
+	s.leaving, s.waiting = s.waiting, nil
+	s.next, s.end = 0, rows
 }
 
 // mendSome looks at the next rows of the round, all of them when no row is live,

@@ -14,6 +14,8 @@ import (
 // Collection describes instances embedded by one model with one preprocessing.
 type Collection struct {
 	Name string `json:"name"`
+	// Description is for people.
+	Description string `json:"description,omitempty"`
 	// Model is the model's name and Fingerprint what identifies it: vectors of
 	// another fingerprint are refused.
 	Model       string `json:"model"`
@@ -66,6 +68,9 @@ func (c Collection) Validate() error {
 	}
 	if c.Fingerprint == "" || c.Dimension < 1 || c.Dimension > 1<<16 {
 		return fmt.Errorf("collection %s: %w: needs a model fingerprint and a dimension from 1 to 65536", c.Name, ErrInvalid)
+	}
+	if err := checkDescription(c.Description); err != nil {
+		return fmt.Errorf("collection %s: %w", c.Name, err)
 	}
 	_, err := Merge(nil, c.Tasks)
 	return err

@@ -16,11 +16,15 @@ type Query struct {
 	Labelled string
 	// Classes, if any, keeps only cases whose label for Labelled has one of them.
 	Classes []string
-	// Exclude removes cases.
-	Exclude Exclude
-	// OnePerPatient keeps only the nearest case of each patient. Cases of unknown
-	// patients count by their study, and those of unknown study each for itself.
-	OnePerPatient bool
+	// Exclude removes cases, and Besides more of them: Kin is of each by itself.
+	Exclude, Besides Exclude
+	// OnePer keeps only the nearest case of each patient or study: Patients or
+	// Studies, empty for all. Of Patients, cases of unknown ones count by their
+	// study. Cases of unknown study count each for itself.
+	OnePer string
+	// Filter, if set, keeps only cases for which it holds. It is one that the
+	// collection's tasks were compiled into.
+	Filter *Condition
 	// Match, if set, keeps only cases that it accepts. It is asked about the most
 	// promising alone, sometimes twice, must not change what it is given, and may
 	// be called from several goroutines.
@@ -114,6 +118,9 @@ type Level struct {
 	Pool string
 }
 
+// Patients is a value of Query.OnePer.
+const Patients = "patient"
+
 // The values of a Level.
 const (
 	Instances = ""
@@ -123,6 +130,14 @@ const (
 	Mean = "mean" // the members' mean
 	Max  = "max"  // the largest of each component
 )
+
+// CheckOnePer returns ErrInvalid unless one per what is asked for can be.
+func (q Query) CheckOnePer() error {
+	if q.OnePer != "" && q.OnePer != Patients && q.OnePer != Studies {
+		return fmt.Errorf("one case per %.80q: %w: use patient or study", q.OnePer, ErrInvalid)
+	}
+	return nil
+}
 
 // Check returns ErrInvalid unless the level is one of those there are.
 func (l Level) Check() error {

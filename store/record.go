@@ -1,6 +1,9 @@
 package store
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Key is a position in a collection's log. The first is 1; 0 is before all.
 type Key uint64
@@ -15,8 +18,8 @@ type Instance struct {
 	Series  string `json:"series,omitempty"`
 	// Name is what the sender called the image, for people; may be empty.
 	Name string `json:"name,omitempty"`
-	// Digest is the lower-case hex SHA-256 of the original bytes; empty for
-	// an instance that was stored as a vector alone.
+	// Digest is the lower-case hex SHA-256 of the original bytes, or of the vector
+	// as it was sent, as little-endian float32, where that came alone.
 	Digest string `json:"digest,omitempty"`
 	// Kept is the digest of what is kept of the original where that is not what
 	// was received, and NotKept where nothing is.
@@ -74,7 +77,14 @@ type Record struct {
 	// Replace lets the record take the place of an instance with the same ID
 	// and other content, which is ErrConflict otherwise.
 	Replace bool
+	// IfKey, if not 0, is the key that what has this ID must have, of a file with
+	// several images the first of them; Missing is that of what is not there.
+	// Another is ErrChanged.
+	IfKey Key
 }
+
+// Missing is the key that is expected of an instance that must not be there.
+const Missing Key = math.MaxUint64
 
 // Status of a record that was put.
 type PutStatus string
@@ -110,6 +120,8 @@ type Entry struct {
 	Kind Kind `json:"kind"`
 	// Instance is set for a put; for a delete only its ID is.
 	Instance *Instance `json:"instance,omitempty"`
+	// Of is what an erased entry was: KindDelete or KindLabel.
+	Of Kind `json:"of,omitempty"`
 	// Retires is the key of the instance that this put or delete takes away.
 	Retires Key `json:"retires,omitempty"`
 	// Label is set for a label.

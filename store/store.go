@@ -22,6 +22,7 @@ var (
 	ErrInstance    = errors.New("no such instance")
 	ErrOriginal    = errors.New("original image is not stored")
 	ErrConflict    = errors.New("already stored with other content")
+	ErrChanged     = errors.New("the instance has changed meanwhile")
 	ErrFingerprint = errors.New("embedded by another model or preprocessing")
 	ErrDimension   = errors.New("wrong vector length")
 	ErrVector      = errors.New("not a unit vector")
@@ -42,6 +43,9 @@ type Document struct {
 	Name string
 	Data []byte
 }
+
+// MaxDeletes bounds one call of DeleteAll, which is one commit.
+const MaxDeletes = 10_000
 
 // Catalog holds collections of embedded, labelled instances.
 //
@@ -64,8 +68,12 @@ type Catalog interface {
 	// unknown classes in policies or priors ErrClass, and values that cannot be
 	// ErrInvalid with the name of the field.
 	Configure(ctx context.Context, collection, task string, s Settings) error
+	// Amend changes what a collection is; values that cannot be are ErrInvalid.
+	Amend(ctx context.Context, collection string, a Amendment) error
 	// Drop deletes a collection and everything in it.
 	Drop(ctx context.Context, collection string) error
+	// Statistics counts what a collection has in full, which takes a while.
+	Statistics(ctx context.Context, collection string) (Statistics, error)
 	// Status returns counts and the state of what is derived.
 	Status(ctx context.Context, collection string) (Status, error)
 
@@ -85,6 +93,27 @@ type Catalog interface {
 	// else refers to it, its original. The ID of a file with several images
 	// stands for all of them, here and in Label, and for the first elsewhere.
 	Delete(ctx context.Context, collection, id string) error
+	// DeleteIf is Delete of what still has the key that is given, as
+	// Record.IfKey says: another is ErrChanged, also where nothing is there. Key
+	// 0 is any.
+	DeleteIf(ctx context.Context, collection, id string, key Key) error
+	// DeleteAll deletes up to MaxDeletes instances or files, all or none, and
+	// returns how many instances that were. Those that are not there, and those
+	// for which a condition does not hold when they are deleted, are passed over.
+	DeleteAll(ctx context.Context, collection string, ids []string, only *Condition) (deleted int, err error)
+
+	// Erase deletes all instances of a patient so that the log names nothing of
+	// them, drops all that was derived from the collection, and leaves nothing of
+	// them in its index. The log still has what it had, deleted, until Compact. A patient of whom
+	// nothing is stored is ErrInstance.
+	Erase(ctx context.Context, collection, patient string) (Erased, error)
+	// Compact rewrites what is stored, of all collections, without anything that
+	// was deleted or overwritten. Searches go on meanwhile, changes wait.
+	Compact(ctx context.Context, progress func(done, total int)) (Compacted, error)
+	// Seek looks for traces in every byte that is stored, deleted or not. Only what
+	// is found in runs of 16 bytes counts of a vector, and only whole words of
+	// texts.
+	Seek(ctx context.Context, t Traces) (Sought, error)
 
 	// Instance returns one instance with its labels; an unknown one is
 	// ErrInstance.
@@ -106,12 +135,15 @@ type Catalog interface {
 	Excluded(ctx context.Context, collection string, e Exclude) ([]string, error)
 	// List returns up to limit instances in key order, beginning after a key.
 	List(ctx context.Context, collection string, after Key, limit int) ([]Case, error)
+	// Find returns instances that a filter lets pass, in an order, a page at a time:
+	// see Listing.
+	Find(ctx context.Context, collection string, l Listing) (Found, error)
 	// Original opens the stored bytes of an instance: ErrOriginal if they were
 	// not retained.
 	Original(ctx context.Context, collection, id string) (io.ReadCloser, error)
 	// Log returns the entries after since, in key order, up to the head at the
 	// time of the call. Entries of retired instances may be missing; what
-	// retired them never is.
+	// retired them never is, though it may be a KindErased.
 	Log(ctx context.Context, collection string, since Key) iter.Seq2[Entry, error]
 
 	// Search returns the cases nearest to a query, best first and ties by key. A
@@ -146,6 +178,18 @@ type Catalog interface {
 	Documents(ctx context.Context, kind string) ([]Document, error)
 	// DropDocument removes what is saved under a name, if anything is.
 	DropDocument(ctx context.Context, kind, name string) error
+
+	// SaveThumbnail keeps a picture of up to 1 MiB that was derived from the
+	// original of the instance with a key, and which goes with that instance. A key
+	// that no instance has any more is ErrInstance.
+	SaveThumbnail(ctx context.Context, collection string, key Key, data []byte) error
+	// Thumbnail returns what was saved for a key, and ErrDerived as Derived does.
+	Thumbnail(ctx context.Context, collection string, key Key) ([]byte, error)
+
+	// Changed returns a channel that is closed by the next commit to any collection,
+	// or when one is made, described anew or dropped. Who takes it before reading
+	// misses nothing.
+	Changed() <-chan struct{}
 
 	// Ready reports why the store cannot take records just now: ErrClosed, or
 	// the failure that stopped its writer. Nil means that it can.

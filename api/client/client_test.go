@@ -32,10 +32,15 @@ type operations interface {
 	Declare(context.Context, string, []store.Task) (api.Collection, error)
 	Drop(context.Context, string) error
 	ListModels(context.Context) ([]api.ModelInfo, error)
-	List(context.Context, string, store.Key, int) (api.Page, error)
+	List(context.Context, string, api.ListOptions) (api.Page, error)
 	Instance(context.Context, string, string) (api.Instance, error)
 	Original(context.Context, string, string) (io.ReadCloser, error)
 	Delete(context.Context, string, string) error
+	Put(context.Context, string, api.Image, api.IngestOptions) (api.Instance, bool, error)
+	Render(context.Context, string, string, api.RenderOptions) (api.Rendered, error)
+	Thumbnail(context.Context, string, string) (api.Rendered, error)
+	Vector(context.Context, string, string) (api.Vector, error)
+	Import(context.Context, string, api.ImportRequest, func(done, total int)) (api.Imported, error)
 	Ingest(context.Context, string, iter.Seq[api.Image], api.IngestOptions) iter.Seq2[api.Item, error]
 	Label(context.Context, string, []api.LabelRequest) (api.Labelled, error)
 	Similar(context.Context, string, api.Query) (api.Similar, error)
@@ -69,6 +74,26 @@ func same[T any](t *testing.T, what string, c, s operations, ask func(operations
 	return got
 }
 
+// unnamed is an answer without the request that it answers.
+func unnamed(a api.Similar, err error) (api.Similar, error) {
+	a.RequestID = ""
+	return a, err
+}
+
+func unnamedClasses(a api.Classification, err error) (api.Classification, error) {
+	a.RequestID = ""
+	return a, err
+}
+
+// paged is a page of whose cursor no more is said than whether there is one: no two
+// are alike.
+func paged(p api.Page, err error) (api.Page, error) {
+	if p.Next != "" {
+		p.Next = "more"
+	}
+	return p, err
+}
+
 func TestAClientGivesTheAnswersOfTheService(t *testing.T) {
 	s := newService(t, apitest.OpenModel)
 	c := serve(t, s, rest.Options{})
@@ -91,23 +116,27 @@ func TestAClientGivesTheAnswersOfTheService(t *testing.T) {
 	same(t, "Collection", c, s, func(o operations) (api.Collection, error) { return o.Collection(ctx, "cases") })
 	same(t, "Collections", c, s, func(o operations) ([]api.Collection, error) { return o.Collections(ctx) })
 	same(t, "ListModels", c, s, func(o operations) ([]api.ModelInfo, error) { return o.ListModels(ctx) })
-	same(t, "List", c, s, func(o operations) (api.Page, error) { return o.List(ctx, "cases", 3, 5) })
-	same(t, "List by default", c, s, func(o operations) (api.Page, error) { return o.List(ctx, "cases", 0, 0) })
+	same(t, "List", c, s, func(o operations) (api.Page, error) {
+		return paged(o.List(ctx, "cases", api.ListOptions{Limit: 5, Sort: "name", Descending: true, Count: true, Filter: new(store.Among("patient", "p7", "p8"))}))
+	})
+	same(t, "List by default", c, s, func(o operations) (api.Page, error) {
+		return paged(o.List(ctx, "cases", api.ListOptions{Limit: 10_000}))
+	})
 	same(t, "Probes", c, s, func(o operations) ([]api.ProbeInfo, error) { return o.Probes(ctx, "cases") })
 	same(t, "Similar to an instance", c, s, func(o operations) (api.Similar, error) {
-		return o.Similar(ctx, "cases", api.Query{Instance: "i3", K: 4, MinScore: .1, Exact: true})
+		return unnamed(o.Similar(ctx, "cases", api.Query{Instance: "i3", K: 4, MinScore: .1, Exact: true}))
 	})
 	same(t, "Similar, narrowed", c, s, func(o operations) (api.Similar, error) {
-		return o.Similar(ctx, "cases", api.Query{Instance: "i3", K: 4, OnePerPatient: true, Labelled: "finding", Classes: []string{"dark"}})
+		return unnamed(o.Similar(ctx, "cases", api.Query{Instance: "i3", K: 4, GroupBy: api.GroupPatient, Filter: &store.Filter{Task: "finding", Saying: store.Saying{Has: []string{"dark"}}}}))
 	})
 	same(t, "Similar to an image", c, s, func(o operations) (api.Similar, error) {
-		return o.Similar(ctx, "cases", api.Query{Image: stranger, K: 4, Patient: "p5"})
+		return unnamed(o.Similar(ctx, "cases", api.Query{Image: stranger, K: 4, Patient: "p5"}))
 	})
 	same(t, "Similar to a vector", c, s, func(o operations) (api.Similar, error) {
-		return o.Similar(ctx, "cases", api.Query{Vector: []float32{.1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1e-7}, Fingerprint: made.Fingerprint})
+		return unnamed(o.Similar(ctx, "cases", api.Query{Vector: []float32{.1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1e-7}, Fingerprint: made.Fingerprint}))
 	})
 	same(t, "Classify", c, s, func(o operations) (api.Classification, error) {
-		return o.Classify(ctx, "cases", api.Query{Image: stranger, Tasks: []string{"finding"}})
+		return unnamedClasses(o.Classify(ctx, "cases", api.Query{Image: stranger, Tasks: []string{"finding"}}))
 	})
 	same(t, "Evaluate", c, s, func(o operations) (api.Evaluation, error) {
 		e, err := o.Evaluate(ctx, "cases", api.EvaluateOptions{Task: "finding", Folds: 3, Seed: 4, Rounds: 100}, nil)
@@ -370,7 +399,7 @@ func TestNobodyListeningIsSaidSo(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	c, err := client.New(url)
+	c, err := client.New(url, client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -396,7 +425,7 @@ func TestAnotherServerIsToldFromNearcase(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := httptest.NewServer(handler)
 			defer s.Close()
-			c, err := client.New(s.URL)
+			c, err := client.New(s.URL, client.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -410,11 +439,11 @@ func TestAnotherServerIsToldFromNearcase(t *testing.T) {
 
 func TestAddressesThatAreNoneAreRefused(t *testing.T) {
 	for _, base := range []string{"", "localhost:8417", "127.0.0.1:8417", "ftp://localhost", "http://", "http://localhost?x=1", "http://localhost#x", "http://local host"} {
-		if c, err := client.New(base); !errors.Is(err, client.ErrAddress) {
+		if c, err := client.New(base, client.Options{}); !errors.Is(err, client.ErrAddress) {
 			t.Errorf("New(%q): got %v, %v, want ErrAddress", base, c, err)
 		}
 	}
-	if _, err := client.New("ftp://reader:secret@localhost"); strings.Contains(err.Error(), "secret") {
+	if _, err := client.New("ftp://reader:secret@localhost", client.Options{}); strings.Contains(err.Error(), "secret") {
 		t.Errorf("New: got %v, want no password in it", err)
 	}
 }
@@ -423,7 +452,7 @@ func TestAServerMayBeUnderAPath(t *testing.T) {
 	s := newService(t, apitest.OpenModel)
 	server := httptest.NewServer(http.StripPrefix("/cases", rest.New(s, rest.Options{})))
 	defer server.Close()
-	c, err := client.New(server.URL + "/cases/")
+	c, err := client.New(server.URL+"/cases/", client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -93,14 +93,14 @@ func TestAStudyOfDICOMGoesThroughAClient(t *testing.T) {
 	}
 	first := "1.2.0.1.0"
 	for what, q := range map[string]api.Query{
-		"by metadata":         {Instance: first, Where: map[string][]string{"Modality": {"MR", "CR"}}},
+		"by metadata":         {Instance: first, Filter: new(store.Among("Modality", "MR", "CR"))},
 		"for series":          {Instance: first, Level: "series"},
 		"for studies by max":  {Instance: first, Level: "study", Pool: "max"},
 		"by a DICOM file":     {Image: apitest.DICOM(t, apitest.Who{Patient: "MRN-0", Study: "1.3", Series: "1.3.1", Instance: "1.3.1.1", Modality: "CT"}, 7), K: 100},
 		"by frames":           {Image: apitest.DICOM(t, apitest.Jane, 7, 99, 201), Pool: "mean", K: 100},
 		"by a patient's name": {Instance: first, Patient: "MRN-1", K: 100},
 	} {
-		got := same(t, "Similar "+what, c, s, func(o operations) (api.Similar, error) { return o.Similar(t.Context(), "cases", q) })
+		got := same(t, "Similar "+what, c, s, func(o operations) (api.Similar, error) { return unnamed(o.Similar(t.Context(), "cases", q)) })
 		want := map[string]int{"by metadata": 16, "for series": 3, "for studies by max": 3, "by a DICOM file": 24, "by frames": 32, "by a patient's name": 16}[what]
 		if len(got.Cases) != want {
 			t.Errorf("Similar %s: got %d cases, want %d", what, len(got.Cases), want)
@@ -111,7 +111,9 @@ func TestAStudyOfDICOMGoesThroughAClient(t *testing.T) {
 		apitest.HoldsNone(t, "Similar "+what, fmt.Append(nil, got))
 	}
 	same(t, "Instance", c, s, func(o operations) (api.Instance, error) { return o.Instance(t.Context(), "cases", "1.2.3.1.4:2") })
-	page := same(t, "List", c, s, func(o operations) (api.Page, error) { return o.List(t.Context(), "cases", 0, 1000) })
+	page := same(t, "List", c, s, func(o operations) (api.Page, error) {
+		return paged(o.List(t.Context(), "cases", api.ListOptions{Limit: 1000}))
+	})
 	apitest.HoldsNone(t, "List", fmt.Append(nil, page))
 	for _, id := range []string{first, "1.2.3.1.4:2"} {
 		apitest.HoldsNone(t, "Original", original(t, c, id))
@@ -147,7 +149,7 @@ func TestQuestionsThatCannotBeAnsweredAreRefusedThroughAClient(t *testing.T) {
 			want  error
 		}{
 			{api.Query{Text: "a photo of red"}, embed.ErrNoText},
-			{api.Query{Instance: "i0", Where: map[string][]string{"PatientName": {"x"}}}, api.ErrQuery},
+			{api.Query{Instance: "i0", Filter: new(store.Among("PatientName", "x"))}, store.ErrInvalid},
 			{api.Query{Instance: "i0", Level: "patient"}, store.ErrInvalid},
 			{api.Query{Instance: "i0", Level: "study", Pool: "median"}, store.ErrInvalid},
 			{api.Query{Image: apitest.Bad(t)["a DICOM file without pixels"]}, embed.ErrNoPixels},

@@ -3,7 +3,6 @@ package client
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -53,14 +52,7 @@ func exportQuery(o api.ExportOptions) (url.Values, error) {
 	if len(o.Tasks) > 0 {
 		q.Set("tasks", strings.Join(o.Tasks, "|"))
 	}
-	if len(o.Where) > 0 {
-		where, err := json.Marshal(o.Where)
-		if err != nil {
-			return nil, fmt.Errorf("encode request: %w", err)
-		}
-		q.Set("where", string(where))
-	}
-	return q, nil
+	return q, setFilter(q, o.Filter)
 }
 
 // exported reads what the headers say of an export.

@@ -67,16 +67,26 @@ type metadata struct {
 	Labels  map[string]any `json:"labels,omitempty"`
 }
 
-// image adds an image with what is known of it.
-func (f *form) image(i api.Image, content []byte) error {
+// said is what is known of an image.
+func said(i api.Image) metadata {
 	labels := map[string]any{}
 	for task, classes := range i.Labels {
-		labels[task] = classes
+		labels[task] = all(classes)
 	}
 	for task, said := range i.Said {
+		said.Classes = all(said.Classes)
 		labels[task] = said
 	}
-	if err := f.json("metadata", metadata{i.ID, i.Patient, i.Study, i.Series, i.Name, labels}); err != nil {
+	return metadata{i.ID, i.Patient, i.Study, i.Series, i.Name, labels}
+}
+
+// all returns a list that is [] in JSON when it has nothing: the contract knows no
+// null.
+func all[T any](list []T) []T { return append([]T{}, list...) }
+
+// image adds an image with what is known of it.
+func (f *form) image(i api.Image, content []byte) error {
+	if err := f.json("metadata", said(i)); err != nil {
 		return err
 	}
 	return f.file("image", content)

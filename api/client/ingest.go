@@ -1,9 +1,11 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -17,23 +19,26 @@ import (
 	"nearcase/store"
 )
 
-// A request carries images until it has this many of them, or this many bytes.
+// A request carries images until it has this many of them, or this many vectors, or
+// this many bytes.
 const (
-	batchImages = 32
-	batchBytes  = 8 << 20
+	batchImages  = 32
+	batchVectors = 512
+	batchBytes   = 8 << 20
 )
-
-// inFlight is how many requests of one Ingest there are at a time: one that
-// the server works on and one that is on its way.
-const inFlight = 2
 
 // Ingest sends images to be embedded and stored, a few at a time, and yields
 // what became of each, in the order given. It is as api.Service's, with two
 // differences: images that share an ID or their content may be stored in
 // another order than given when they come soon after each other, and
-// IngestOptions.Repeats counts images that fail too.
+// IngestOptions.Repeats counts images that fail too. IngestOptions.IfKey is for Put
+// alone: store.ErrInvalid.
 func (c *Client) Ingest(ctx context.Context, name string, images iter.Seq[api.Image], o api.IngestOptions) iter.Seq2[api.Item, error] {
 	return func(yield func(api.Item, error) bool) {
+		if o.IfKey != 0 {
+			yield(api.Item{}, fmt.Errorf("ingest: %w: a key is expected of one image at a time", store.ErrInvalid))
+			return
+		}
 		ctx, cancel := context.WithCancel(ctx)
 		i := &ingestion{client: c, name: name, options: o, seen: map[string]int{}, batches: make(chan *batch)}
 		defer i.group.Wait()
@@ -52,7 +57,8 @@ func (c *Client) Ingest(ctx context.Context, name string, images iter.Seq[api.Im
 }
 
 // ingestion is one call of Ingest. Batches are handed over in order as soon as
-// they are being sent, and as nobody keeps more than one, inFlight of them are.
+// they are being sent, and as nobody keeps more than one, two of them are: one that
+// the server works on and one that is on its way.
 type ingestion struct {
 	client  *Client
 	name    string
@@ -68,6 +74,7 @@ type batch struct {
 	settled []bool // which items are known
 	sent    []int  // places of those that the request carries
 	form    *form
+	lines   bytes.Buffer  // in place of a form, for images that come as vectors
 	done    chan struct{} // closed when items and err are final
 	err     error
 }
@@ -78,32 +85,35 @@ func (i *ingestion) draw(ctx context.Context, images iter.Seq[api.Image]) {
 	defer close(i.batches)
 	b, next := newBatch(), 0
 	for image := range images {
+		if len(b.items) > 0 && (b.isFull() || b.ofVectors() != (image.Vector != nil)) {
+			if !i.send(ctx, b) {
+				return
+			}
+			b = newBatch()
+		}
 		i.add(b, next, image)
 		next++
-		if len(b.items) < batchImages && b.form.body.Len() < batchBytes {
-			continue
-		}
-		if !i.send(ctx, b) {
-			return
-		}
-		b = newBatch()
 	}
 	if len(b.items) > 0 {
 		i.send(ctx, b)
 	}
 }
 
+// ofVectors reports whether the batch has lines of vectors.
+func (b *batch) ofVectors() bool { return b.lines.Len() > 0 }
+
+func (b *batch) isFull() bool {
+	most := batchImages
+	if b.ofVectors() {
+		most = batchVectors
+	}
+	return len(b.items) >= most || b.form.body.Len()+b.lines.Len() >= batchBytes
+}
+
 // add reads an image into a batch. One that cannot be read is not sent, and
 // neither is an archive, for whose images the server would answer one by one.
 func (i *ingestion) add(b *batch, index int, image api.Image) {
-	content, err := image.Read()
-	if err == nil && api.IsArchive(content) {
-		err = problem.New("image_unknown", "a zip archive")
-	}
-	if err == nil {
-		i.identify(&image, content)
-		err = b.form.image(image, content)
-	}
+	err := i.encode(b, &image)
 	item := api.Item{Index: index, ID: image.ID, Name: image.Name}
 	if err != nil {
 		item.Status, item.Err = store.Failed, err
@@ -111,6 +121,36 @@ func (i *ingestion) add(b *batch, index int, image api.Image) {
 		b.sent = append(b.sent, len(b.items))
 	}
 	b.items, b.settled = append(b.items, item), append(b.settled, err != nil)
+}
+
+func (i *ingestion) encode(b *batch, image *api.Image) error {
+	if image.Vector != nil {
+		i.identify(image, api.Vector{Vector: image.Vector}.Bytes())
+		return b.line(*image)
+	}
+	content, err := image.Read()
+	if err != nil {
+		return err
+	}
+	if api.IsArchive(content) {
+		return problem.New("image_unknown", "a zip archive")
+	}
+	i.identify(image, content)
+	return b.form.image(*image, content)
+}
+
+// line adds an image that comes as its vector.
+func (b *batch) line(i api.Image) error {
+	text, err := json.Marshal(struct {
+		metadata
+		Vector      []float32 `json:"vector"`
+		Fingerprint string    `json:"fingerprint"`
+	}{said(i), i.Vector, i.Fingerprint})
+	if err != nil {
+		return fmt.Errorf("encode vector: %w", err)
+	}
+	b.lines.Write(append(text, '\n'))
+	return nil
 }
 
 // identify gives repeated images the IDs that the server would give them if it
@@ -142,12 +182,11 @@ func (i *ingestion) send(ctx context.Context, b *batch) bool {
 
 // post returns what the server says of the images sent.
 func (i *ingestion) post(ctx context.Context, b *batch) ([]problem.Item, error) {
-	mediaType, body, err := b.form.close()
-	b.form = nil
+	mediaType, body, err := b.close()
 	if err != nil || len(b.sent) == 0 {
 		return nil, err
 	}
-	r := collection(http.MethodPost, i.name, "instances").carrying(mediaType, body)
+	r := collection(http.MethodPost, i.name, "instances").carrying(mediaType, body).once()
 	r.query = url.Values{"replace": {strconv.FormatBool(i.options.Replace)}}
 	if i.options.Source != "" {
 		r.query.Set("source", i.options.Source)
@@ -157,6 +196,16 @@ func (i *ingestion) post(ctx context.Context, b *batch) ([]problem.Item, error) 
 		return p.Errors, nil // every image has its own
 	}
 	return answer.Items, err
+}
+
+// close returns the body of a batch's request and its media type.
+func (b *batch) close() (mediaType string, body []byte, err error) {
+	if b.ofVectors() {
+		return "application/x-ndjson", b.lines.Bytes(), nil
+	}
+	mediaType, body, err = b.form.close()
+	b.form = nil
+	return mediaType, body, err
 }
 
 // settle takes the server's answer in. An answer that does not reach the last
@@ -176,7 +225,7 @@ func (b *batch) settle(answers []problem.Item, err error) {
 		place := b.sent[a.Index]
 		b.settled[place] = true
 		item := &b.items[place]
-		item.ID, item.Status, item.Instances = a.ID, store.PutStatus(a.Status), a.Instances
+		item.ID, item.Status, item.Instances, item.Key = a.ID, store.PutStatus(a.Status), a.Instances, keyOf(a.ETag)
 		if item.Instances == 0 && a.Problem == nil {
 			item.Instances = 1
 		}

@@ -59,14 +59,19 @@ func (c *Client) Cancel(ctx context.Context, id string) (api.Job, error) {
 // inBackground has a job do what a request asks, and follows it to its end. It is
 // cancelled when the context ends, or when it can no longer be followed: nobody
 // would learn how it ended.
-func inBackground[T any](ctx context.Context, c *Client, r request, body any, progress func(done, total int)) (v T, err error) {
+func inBackground[T any](ctx context.Context, c *Client, r request, body any, progress func(done, total int)) (T, error) {
+	r.query = url.Values{"background": {"true"}}
+	return asJob[T](ctx, c, func(ctx context.Context) (problem.Job, error) { return tell[problem.Job](ctx, c, r, body) }, progress)
+}
+
+// asJob is inBackground of a job that a request begins.
+func asJob[T any](ctx context.Context, c *Client, begin func(context.Context) (problem.Job, error), progress func(done, total int)) (v T, err error) {
 	if err := ctx.Err(); err != nil {
 		return v, c.unanswered(err)
 	}
 	longer, stop := outliving(ctx)
 	defer stop()
-	r.query = url.Values{"background": {"true"}}
-	started, err := tell[problem.Job](longer, c, r, body)
+	started, err := begin(longer)
 	if err != nil {
 		return v, err
 	}

@@ -42,7 +42,7 @@ func TestAnExportOverHTTPIsThatOfTheService(t *testing.T) {
 	}
 	ingested(t, c.Ingest(t.Context(), "cases", pictures(t, 30), api.IngestOptions{}))
 	for _, o := range []api.ExportOptions{
-		{}, {Format: api.JSONLines, WithoutVectors: true}, {Format: api.Parquet, Tasks: []string{"finding"}, Where: map[string][]string{"Modality": {"", "CR"}}},
+		{}, {Format: api.JSONLines, WithoutVectors: true}, {Format: api.Parquet, Tasks: []string{"finding"}, Filter: new(store.Among("Modality", "", "CR"))},
 	} {
 		var got, want bytes.Buffer
 		var told []int
@@ -160,7 +160,7 @@ func TestWorkThatIsNotFollowedIsCancelled(t *testing.T) {
 		_, _ = io.WriteString(w, `{"id":"J","state":"running"}`)
 	}))
 	defer server.Close()
-	c, err := client.New(server.URL)
+	c, err := client.New(server.URL, client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

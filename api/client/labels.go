@@ -10,7 +10,11 @@ import (
 
 // Label stores labels, all or none.
 func (c *Client) Label(ctx context.Context, name string, labels []api.LabelRequest) (api.Labelled, error) {
-	return tell[api.Labelled](ctx, c, collection(http.MethodPost, name, "labels"), map[string]any{"labels": labels})
+	labels = all(labels)
+	for i := range labels {
+		labels[i].Classes = all(labels[i].Classes)
+	}
+	return tell[api.Labelled](ctx, c, collection(http.MethodPost, name, "labels").once(), map[string]any{"labels": labels})
 }
 
 // History returns all labels that were ever stored of an instance, oldest first.

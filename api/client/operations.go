@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 
 	"nearcase/api"
 	"nearcase/store"
@@ -48,15 +47,7 @@ func (c *Client) Drop(ctx context.Context, name string) error {
 
 // Declare adds tasks or classes to a collection.
 func (c *Client) Declare(ctx context.Context, name string, tasks []store.Task) (api.Collection, error) {
-	return tell[api.Collection](ctx, c, collection(http.MethodPost, name, "tasks"), map[string]any{"tasks": tasks})
-}
-
-// List returns instances in the order they were stored, beginning after a key;
-// limit 0 means 100.
-func (c *Client) List(ctx context.Context, name string, after store.Key, limit int) (api.Page, error) {
-	r := collection(http.MethodGet, name, "instances")
-	r.query = url.Values{"after": {strconv.FormatUint(uint64(after), 10)}, "limit": {strconv.Itoa(limit)}}
-	return ask[api.Page](ctx, c, r)
+	return tell[api.Collection](ctx, c, collection(http.MethodPost, name, "tasks"), map[string]any{"tasks": all(tasks)})
 }
 
 // Instance returns one instance.
@@ -76,36 +67,6 @@ func (c *Client) Original(ctx context.Context, name, id string) (io.ReadCloser, 
 // Delete removes an instance with its vector, labels and original.
 func (c *Client) Delete(ctx context.Context, name, id string) error {
 	return c.do(ctx, collection(http.MethodDelete, name, "instances", id))
-}
-
-// Similar returns the stored cases nearest to a query.
-func (c *Client) Similar(ctx context.Context, name string, q api.Query) (api.Similar, error) {
-	return query[api.Similar](ctx, c, collection(http.MethodPost, name, "similar"), q)
-}
-
-// Classify answers which classes a query has.
-func (c *Client) Classify(ctx context.Context, name string, q api.Query) (api.Classification, error) {
-	return query[api.Classification](ctx, c, collection(http.MethodPost, name, "classify"), q)
-}
-
-// query asks about an image, which goes beside the rest of the query, or about
-// what the query names.
-func query[T any](ctx context.Context, c *Client, r request, q api.Query) (v T, err error) {
-	if q.Image == nil {
-		return tell[T](ctx, c, r, q)
-	}
-	f := newForm()
-	if err := f.json("query", q); err != nil {
-		return v, err
-	}
-	if err := f.file("image", q.Image); err != nil {
-		return v, err
-	}
-	mediaType, body, err := f.close()
-	if err != nil {
-		return v, err
-	}
-	return ask[T](ctx, c, r.carrying(mediaType, body))
 }
 
 // Evaluate measures how well the labels can be predicted, in a job of the server.

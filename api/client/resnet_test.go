@@ -126,7 +126,7 @@ func TestRadiographsOverHTTP(t *testing.T) {
 		if err != nil {
 			return api.Similar{}, err
 		}
-		return o.Similar(ctx, "cxr", api.Query{Image: content, K: 5})
+		return unnamed(o.Similar(ctx, "cxr", api.Query{Image: content, K: 5}))
 	})
 	if !again.Query.Stored || len(again.Cases) != 5 {
 		t.Errorf("Similar to a stored radiograph: got %+v, want it known and five others", again.Query)

@@ -49,7 +49,7 @@ func serve(t testing.TB, s *api.Service, o rest.Options) *client.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := client.New("http://" + listener.Addr().String())
+	c, err := client.New("http://"+listener.Addr().String(), client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,6 +37,8 @@ type Item struct {
 	Index int    `json:"index"`
 	ID    string `json:"id,omitempty"`
 	Name  string `json:"name,omitempty"`
+	// ETag of the instance that the part has become, if it is one.
+	ETag string `json:"etag,omitempty"`
 	// Instances that an image with several frames became, if more than one.
 	Instances int `json:"instances,omitempty"`
 	// Status is failed, or says how the part was stored.
@@ -58,12 +60,17 @@ type Counts struct {
 
 // Add appends an item and counts it.
 func (b *Batch) Add(i Item) {
-	if i.Problem != nil {
-		b.Counts.Failed++
-	} else {
-		b.Counts.OK++
-	}
+	b.Counts.Add(i)
 	b.Items = append(b.Items, i)
+}
+
+// Add counts an item.
+func (c *Counts) Add(i Item) {
+	if i.Problem != nil {
+		c.Failed++
+	} else {
+		c.OK++
+	}
 }
 
 // Error returns the detail, after the title where the detail does not already

@@ -1,18 +1,20 @@
 package rest
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
+	"mime/multipart"
 	"net/http"
-	"net/url"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -25,6 +27,8 @@ type pacedBody struct {
 	io.ReadCloser
 	connection *http.ResponseController
 	patience   time.Duration // how long to wait for some more
+	last       time.Time     // when the whole request is to be over; zero: never
+	taken      atomic.Int64  // bytes read
 
 	mu      sync.Mutex
 	ended   bool // all of it has been read
@@ -42,6 +46,7 @@ func (s *Server) paced(c echo.Context) {
 		return
 	}
 	b := &pacedBody{ReadCloser: r.Body, connection: connection, patience: s.bodyTimeout}
+	b.last, _ = r.Context().Deadline()
 	// On a copy: net/http looks at the body of its own request to decide
 	// whether the rest of it is worth reading.
 	r = r.WithContext(r.Context())
@@ -53,10 +58,11 @@ func (s *Server) paced(c echo.Context) {
 
 // Read implements io.Reader.
 func (b *pacedBody) Read(p []byte) (int, error) {
-	if !b.deadline(time.Now().Add(b.patience)) {
+	if !b.deadline(b.until(time.Now().Add(b.patience))) {
 		return 0, os.ErrDeadlineExceeded
 	}
 	n, err := b.ReadCloser.Read(p)
+	b.taken.Add(int64(n))
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		b.stop()
 		return n, err
@@ -70,6 +76,14 @@ func (b *pacedBody) Read(p []byte) (int, error) {
 		b.mu.Unlock()
 	}
 	return n, err
+}
+
+// until is a time, or when the request is to be over if that is before.
+func (b *pacedBody) until(t time.Time) time.Time {
+	if !b.last.IsZero() && b.last.Before(t) {
+		return b.last
+	}
+	return t
 }
 
 // deadline sets when reading ends, and reports whether it has not ended yet.
@@ -148,12 +162,73 @@ func unacceptable(c echo.Context, accepted string) error {
 		fmt.Sprintf("content type %q, this route takes %s", c.Request().Header.Get(echo.HeaderContentType), accepted))
 }
 
-// decode reads a JSON body.
+// decode reads a JSON body that is as the contract has it.
 func decode(c echo.Context, v any) error {
-	if mediaType(c) != echo.MIMEApplicationJSON {
-		return unacceptable(c, echo.MIMEApplicationJSON)
+	body, err := readJSON(c)
+	if err != nil {
+		return err
 	}
-	return decodeJSON(limited(c, maxJSON), v)
+	return decodeBody(c, body, v)
+}
+
+// readJSON reads a JSON body, which is bounded.
+func readJSON(c echo.Context) ([]byte, error) {
+	if mediaType(c) != echo.MIMEApplicationJSON {
+		return nil, unacceptable(c, echo.MIMEApplicationJSON)
+	}
+	var b bytes.Buffer
+	if n := c.Request().ContentLength; n > 0 {
+		b.Grow(int(min(n, 64<<10)) + bytes.MinRead)
+	}
+	if _, err := b.ReadFrom(limited(c, maxJSON)); err != nil {
+		return nil, received(err, problem.JSONInvalid)
+	}
+	return b.Bytes(), nil
+}
+
+// Limits on how many values a JSON body may have, and how many objects and lists
+// among them: each takes memory of its own however short its text is.
+const (
+	maxValues = 2_000_000
+	maxNested = 400_000
+)
+
+// checkValues counts separators, also those in strings, for values.
+func checkValues(body []byte) error {
+	nested := bytes.Count(body, []byte("{")) + bytes.Count(body, []byte("["))
+	if nested > maxNested || nested+bytes.Count(body, []byte(",")) > maxValues {
+		return problem.New(problem.BodyTooLarge, fmt.Sprintf("JSON of so many values; the limits are %d, and %d objects and lists", maxValues, maxNested))
+	}
+	return nil
+}
+
+// decodeBody is decode for a body that has been read.
+func decodeBody(c echo.Context, body []byte, v any) error {
+	if err := checkValues(body); err != nil {
+		return err
+	}
+	if err := decodeJSON(bytes.NewReader(body), v); err != nil {
+		return err
+	}
+	return conforms(c, body)
+}
+
+// decodePart is decode for a JSON part of a form, as large as the form may be.
+func decodePart(c echo.Context, part *multipart.Part, v any) error {
+	body, err := io.ReadAll(io.LimitReader(part, maxJSON+1))
+	if err != nil {
+		return received(err, problem.JSONInvalid)
+	}
+	if len(body) > maxJSON {
+		return problem.New(problem.BodyTooLarge, fmt.Sprintf("part %s: the limit is %d bytes", part.FormName(), maxJSON))
+	}
+	if err := checkValues(body); err != nil {
+		return err
+	}
+	if err := decodeJSON(bytes.NewReader(body), v); err != nil {
+		return err
+	}
+	return conformsPart(c, part.FormName(), body)
 }
 
 // decodeAny is decode for a body that may be left out.
@@ -193,66 +268,12 @@ func explain(err error) *problem.Problem {
 		return problem.New(problem.JSONInvalid, fmt.Sprintf("at byte %d: %v", syntax.Offset, syntax))
 	}
 	if field, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
-		return problem.New(problem.JSONInvalid, "unknown key "+field)
+		return problem.New(problem.JSONInvalid, fmt.Sprintf("unknown key %.100s", field))
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return problem.New(problem.JSONInvalid, "it ends early")
 	}
 	return received(err, problem.JSONInvalid)
-}
-
-// checkParameters refuses query parameters that are not among those known, and
-// those given twice.
-func checkParameters(c echo.Context, known []string) error {
-	query, err := url.ParseQuery(c.Request().URL.RawQuery)
-	if err != nil {
-		return problem.New(problem.QueryParameter, err.Error())
-	}
-	for name, values := range query {
-		if !slices.Contains(known, name) {
-			return problem.New(problem.QueryParameter, fmt.Sprintf("unknown query parameter %q%s", name, among(known)))
-		}
-		if len(values) > 1 {
-			return problem.New(problem.QueryParameter, fmt.Sprintf("query parameter %q is given %d times", name, len(values)))
-		}
-	}
-	return nil
-}
-
-func among(known []string) string {
-	if len(known) == 0 {
-		return "; this route takes none"
-	}
-	return "; this route takes " + strings.Join(known, ", ")
-}
-
-// parameter reads a query parameter into v, which keeps its value where the
-// parameter is absent.
-func parameter[T any](c echo.Context, name string, v *T, parse func(string) (T, error)) error {
-	text := c.QueryParam(name)
-	if text == "" {
-		return nil
-	}
-	parsed, err := parse(text)
-	if err != nil {
-		return problem.New(problem.QueryParameter, fmt.Sprintf("%s=%.80q cannot be read", name, text))
-	}
-	*v = parsed
-	return nil
-}
-
-// segment returns a part of the path by name. echo routes by the path as it
-// was escaped only where that is ambiguous, and then leaves it escaped.
-func segment(c echo.Context, name string) string {
-	value := c.Param(name)
-	if c.Request().URL.RawPath == "" {
-		return value
-	}
-	plain, err := url.PathUnescape(value)
-	if err != nil { // net/http has unescaped the path before
-		return value
-	}
-	return plain
 }
 
 // reply answers with JSON.

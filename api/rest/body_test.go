@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"nearcase/api"
 )
 
 // line is a connection whose read deadlines are noted.
@@ -61,7 +63,7 @@ func TestReadsOfABodyHaveDeadlinesOfTheirOwn(t *testing.T) {
 // A body that stops coming is answered, and the connection is not kept: neither
 // where the body is wanted nor where the answer does not depend on it.
 func TestABodyThatStopsComingIsAnswered(t *testing.T) {
-	s := New(nil, Options{})
+	s := New(&api.Service{}, Options{})
 	s.bodyTimeout = 20 * time.Millisecond
 	server := httptest.NewServer(s)
 	defer server.Close()
@@ -95,7 +97,7 @@ func TestPiecesOfAnAnswerHaveDeadlinesOfTheirOwn(t *testing.T) {
 
 // One who asks before sending a body is refused without being told to go on.
 func TestABodyThatIsNotWantedIsNotAskedFor(t *testing.T) {
-	server := httptest.NewServer(New(nil, Options{}))
+	server := httptest.NewServer(New(&api.Service{}, Options{}))
 	defer server.Close()
 	c, err := net.Dial("tcp", server.Listener.Addr().String())
 	if err != nil {

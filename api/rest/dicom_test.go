@@ -152,13 +152,13 @@ func TestQueriesByMetadataAndLevel(t *testing.T) {
 		}
 	}
 	for query, want := range map[string]int{
-		`{"instance":"i0"}`: 9, `{"instance":"i0","where":{"Modality":["CR","MG"]}}`: 6,
-		`{"instance":"i0","where":{"Modality":["CR"],"PatientSex":["M"]}}`:                                    0,
-		`{"instance":"1.2.0.1.1.1","level":"study"}`:                                                          2,
-		`{"instance":"1.2.0.1.1.1","level":"series","pool":"max"}`:                                            2,
-		`{"instance":"1.2.0.1.1.1","level":"study","where":{"Modality":["MG"]}}`:                              1,
-		`{"instance":"1.2.0.1.1.1","level":"study","pool":"max","min_score":1}`:                               0,
-		`{"instance":"1.2.0.1.1.1","level":"instance","where":{"BodyPartExamined":[""]},"same_patient":true}`: 9,
+		`{"instance":"i0"}`: 9, `{"instance":"i0","filter":{"field":"Modality","in":["CR","MG"]}}`: 6,
+		`{"instance":"i0","filter":{"all":[{"field":"Modality","eq":"CR"},{"field":"PatientSex","eq":"M"}]}}`:                    0,
+		`{"instance":"1.2.0.1.1.1","level":"study"}`:                                                                             2,
+		`{"instance":"1.2.0.1.1.1","level":"series","pool":"max"}`:                                                               2,
+		`{"instance":"1.2.0.1.1.1","level":"study","filter":{"field":"Modality","eq":"MG"}}`:                                     1,
+		`{"instance":"1.2.0.1.1.1","level":"study","pool":"max","min_score":1}`:                                                  0,
+		`{"instance":"1.2.0.1.1.1","level":"instance","filter":{"field":"BodyPartExamined","exists":false},"same_patient":true}`: 9,
 	} {
 		got := w.similar(query)
 		if len(got) != want {
@@ -171,13 +171,13 @@ func TestQueriesByMetadataAndLevel(t *testing.T) {
 		}
 	}
 	for query, want := range map[string]verdict{
-		`{"instance":"i0","where":{"PatientName":["Doe^Jane"]}}`: {422, "query_invalid", "kept are"},
-		`{"instance":"i0","where":{"Modality":[]}}`:              {422, "query_invalid", "no value for Modality"},
-		`{"instance":"i0","level":"patient"}`:                    {422, "invalid", "use instance, series or study"},
-		`{"instance":"1.2.0.1.1.1","pool":"median"}`:             {422, "invalid", "use mean or max"},
-		`{"text":"a photo of red"}`:                              {422, "no_text_tower", "quadrants"},
-		`{"text":"` + strings.Repeat("x", 5000) + `"}`:           {422, "query_invalid", "the limit is 4096"},
-		`{"text":"x","instance":"i0"}`:                           {422, "query_invalid", "exactly one"},
+		`{"instance":"i0","filter":{"field":"PatientName","eq":"Doe^Jane"}}`: {422, "invalid", `unknown field "PatientName"; use added`},
+		`{"instance":"i0","filter":{"field":"Modality","in":[]}}`:            {400, "json_invalid", "filter.in: not valid: the list is empty"},
+		`{"instance":"i0","level":"patient"}`:                                {422, "invalid", "is not among instance, series, study"},
+		`{"instance":"1.2.0.1.1.1","pool":"median"}`:                         {422, "invalid", "is not among mean, max"},
+		`{"text":"a photo of red"}`:                                          {422, "no_text_tower", "quadrants"},
+		`{"text":"` + strings.Repeat("x", 5000) + `"}`:                       {422, "query_invalid", "the limit is 4096"},
+		`{"text":"x","instance":"i0"}`:                                       {422, "query_invalid", "give one of"},
 	} {
 		p := w.private(http.MethodPost, at+"/similar", "application/json", query).problem(want.status, want.code)
 		if !strings.Contains(p.Detail, want.detail) {

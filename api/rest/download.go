@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"bytes"
 	"mime"
 	"net/http"
 	"strconv"
@@ -10,7 +9,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"nearcase/api"
-	"nearcase/api/problem"
 )
 
 // Headers that say of an export what its format need not.
@@ -25,17 +23,18 @@ var exportTypes = map[string]string{
 	api.NPZ: "application/zip", api.JSONLines: "application/jsonl", api.Parquet: "application/vnd.apache.parquet",
 }
 
-// export sends a collection as a file. What goes wrong once the answer has begun
+// ExportCollection sends a collection as a file. What goes wrong once the answer has begun
 // cuts the connection, so that nobody takes what came for the whole.
-func (s *Server) export(c echo.Context) error {
-	o, err := exportOptions(c)
+func (s handlers) ExportCollection(c echo.Context, name CollectionName, p ExportCollectionParams) error {
+	o, err := exportOptions(p)
 	if err != nil {
 		return err
 	}
-	e, err := s.service.BeginExport(c.Request().Context(), segment(c, "c"), o)
+	e, err := s.service.BeginExport(c.Request().Context(), name, o)
 	if err != nil {
 		return err
 	}
+	counted(c.Request().Context(), "instances", e.Instances)
 	h := c.Response().Header()
 	h.Set(echo.HeaderContentType, exportTypes[e.Format])
 	h.Set(echo.HeaderContentDisposition, mime.FormatMediaType("attachment", map[string]string{"filename": e.Collection + "." + e.Format}))
@@ -46,20 +45,12 @@ func (s *Server) export(c echo.Context) error {
 	return e.Write(c.Request().Context(), slowly{c}, nil)
 }
 
-func exportOptions(c echo.Context) (o api.ExportOptions, err error) {
-	o.Format = c.QueryParam("format")
-	if tasks := c.QueryParam("tasks"); tasks != "" {
-		o.Tasks = strings.Split(tasks, "|")
+func exportOptions(p ExportCollectionParams) (api.ExportOptions, error) {
+	o := api.ExportOptions{Format: p.Format, WithoutVectors: p.Vectors != nil && !*p.Vectors}
+	if p.Tasks != "" {
+		o.Tasks = strings.Split(p.Tasks, "|")
 	}
-	vectors := true
-	if err := parameter(c, "vectors", &vectors, strconv.ParseBool); err != nil {
-		return o, err
-	}
-	o.WithoutVectors = !vectors
-	if where := c.QueryParam("where"); where != "" {
-		if err := decodeJSON(bytes.NewReader([]byte(where)), &o.Where); err != nil {
-			return o, problem.New(problem.QueryParameter, "where: "+err.Error())
-		}
-	}
-	return o, nil
+	var err error
+	o.Filter, err = filterOf(p.Filter)
+	return o, err
 }

@@ -36,7 +36,7 @@ func TestACollectionIsDownloaded(t *testing.T) {
 			t.Errorf("export as %s: got headers %s", format, got)
 		}
 	}
-	a := w.get("/v1/collections/cases/export?vectors=false&tasks=finding&where=" + url.QueryEscape(`{"Modality":["CR"]}`))
+	a := w.get("/v1/collections/cases/export?vectors=false&tasks=finding&filter=" + url.QueryEscape(`{"field":"Modality","eq":"CR"}`))
 	z, err := zip.NewReader(bytes.NewReader(a.body), int64(len(a.body)))
 	if err != nil {
 		t.Fatal(err)
@@ -54,16 +54,16 @@ func TestBadRequestsForExports(t *testing.T) {
 	w := cases(t, 2)
 	const at = "/v1/collections/cases/export"
 	for query, code := range map[string]problem.Code{
-		"?format=pickle":              "query_invalid",
-		"?format=npz&format=npz":      problem.QueryParameter,
-		"?tasks=age":                  "task_not_found",
-		"?tasks=finding%7C":           "task_not_found",
-		"?vectors=some":               problem.QueryParameter,
-		"?where=Modality":             problem.QueryParameter,
-		"?where=%7B%7D%20%7B%7D":      problem.QueryParameter,
-		`?where={"PatientName":[""]}`: "query_invalid",
-		`?where={"Modality":[]}`:      "query_invalid",
-		"?all=true":                   problem.QueryParameter,
+		"?format=pickle":                           "query_invalid",
+		"?format=npz&format=npz":                   problem.QueryParameter,
+		"?tasks=age":                               "task_not_found",
+		"?tasks=finding%7C":                        "task_not_found",
+		"?vectors=some":                            problem.QueryParameter,
+		"?filter=Modality":                         problem.QueryParameter,
+		"?filter=%7B%7D%20%7B%7D":                  problem.QueryParameter,
+		`?filter={"field":"PatientName","eq":"x"}`: "invalid",
+		`?filter={"field":"Modality","in":[]}`:     problem.QueryParameter,
+		"?all=true":                                problem.QueryParameter,
 	} {
 		a := w.get(at + strings.NewReplacer(`"`, "%22", " ", "%20").Replace(query))
 		if p := a.problem(a.status, code); a.status/100 != 4 || a.header.Get("Content-Disposition") != "" {

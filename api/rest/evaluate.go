@@ -23,21 +23,24 @@ const (
 	typeCSV  = "text/csv"
 )
 
-// evaluate answers when it is done, which can take minutes, and ends when the
+// Evaluate answers when it is done, which can take minutes, and ends when the
 // sender leaves; in the background it does neither. The answer is JSON or, if
 // that is what Accept names, the report as a page of HTML or as CSV.
-func (s *Server) evaluate(c echo.Context) error {
+func (s handlers) Evaluate(c echo.Context, name CollectionName, p EvaluateParams) error {
 	var o api.EvaluateOptions
 	if err := decodeAny(c, &o); err != nil {
 		return err
 	}
-	name, as := segment(c, "c"), accepted(c, typeHTML, typeCSV)
+	if err := reaches(c, o.Collections); err != nil {
+		return err
+	}
+	as := accepted(c, typeHTML, typeCSV)
 	if as == "" {
-		return s.long(c, "evaluate", name, func(ctx context.Context, progress func(done, total int)) (any, error) {
+		return s.long(c, job{api.KindEvaluate, name, p.Background, o}, func(ctx context.Context, progress func(done, total int)) (any, error) {
 			return s.service.Evaluate(ctx, name, o, progress)
 		})
 	}
-	if c.QueryParam("background") != "" {
+	if p.Background {
 		return problem.New(problem.QueryParameter, "background: the result of a job is JSON; ask for that with Accept")
 	}
 	e, err := s.service.Evaluate(c.Request().Context(), name, o, nil)

@@ -41,6 +41,14 @@ func serve(h http.Handler, path, mediaType, body string) *httptest.ResponseRecor
 	return w
 }
 
+func get(h http.Handler, path string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	r.Host = "localhost"
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
 // lawful: whatever is sent, the answer is JSON, never a failure of the server,
 // and what is refused is refused by a problem with a code.
 func lawful(t *testing.T, sent string, got *httptest.ResponseRecorder) {

@@ -1,12 +1,14 @@
 package rest
 
 import (
+	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"regexp"
 	"runtime/debug"
 	"slices"
@@ -20,9 +22,11 @@ import (
 
 // Keys of what a request's context carries.
 const (
-	requestKey = "request" // its ID
-	failureKey = "failure" // the error that the log is to have
-	bodyKey    = "body"    // its pacedBody, if it has one
+	requestKey   = "request"   // its ID
+	failureKey   = "failure"   // the error that the log is to have
+	bodyKey      = "body"      // its pacedBody, if it has one
+	operationKey = "operation" // of the contract, if there is such
+	witnessKey   = "witness"   // of a change
 )
 
 // statusGone is what the log says of a request whose sender has left. nginx
@@ -44,9 +48,22 @@ func (s *Server) record(next echo.HandlerFunc) echo.HandlerFunc {
 		c.Set(requestKey, id)
 		c.Response().Header().Set(echo.HeaderXRequestID, id)
 		secure(c.Response().Header())
+		if c.IsTLS() || s.Access.BehindTLS {
+			c.Response().Header().Set(echo.HeaderStrictTransportSecurity, "max-age=63072000")
+		}
+		ctx, cancel := context.WithTimeout(c.Request().Context(), s.Timeout)
+		defer cancel()
+		c.SetRequest(c.Request().WithContext(ctx))
+		tell := s.observed(c, id)
 		s.paced(c)
 		aborted := s.answer(c, next)
-		s.log(c, id, time.Since(started))
+		if err := finished(c); err != nil {
+			s.failed(c, err)
+			aborted = true
+		}
+		ended := s.ended(c, time.Since(started))
+		s.log(c, id, ended)
+		tell(ended)
 		if aborted {
 			panic(http.ErrAbortHandler) // net/http closes the connection
 		}
@@ -68,12 +85,12 @@ func (s *Server) answer(c echo.Context, next echo.HandlerFunc) (aborted bool) {
 	return false
 }
 
-func (s *Server) log(c echo.Context, id string, took time.Duration) {
-	status, level := c.Response().Status, slog.LevelInfo
+func (s *Server) log(c echo.Context, id string, e Ended) {
+	level := slog.LevelInfo
 	attributes := []slog.Attr{
-		slog.String("method", c.Request().Method), slog.String("route", c.Path()), slog.Int("status", status),
-		slog.Duration("took", took), slog.Int64("bytes", c.Response().Size),
-		slog.String("remote", c.RealIP()), slog.String("request", id),
+		slog.String("request", id), slog.String("operation", e.Operation), slog.String("collection", e.Collection), slog.Int("status", e.Status),
+		slog.Duration("took", e.Took), slog.Int64("received", e.Received), slog.Int64("bytes", e.Sent), slog.String("key", e.Key),
+		slog.String("method", c.Request().Method), slog.String("route", c.Path()), slog.String("remote", c.RealIP()),
 	}
 	if err, ok := c.Get(failureKey).(error); ok {
 		level = slog.LevelError
@@ -87,28 +104,53 @@ func (s *Server) log(c echo.Context, id string, took time.Duration) {
 func secure(h http.Header) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
+	h.Set("X-Frame-Options", "DENY")
 	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Permissions-Policy", "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), microphone=(), midi=(), payment=(), usb=()")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
 	h.Set("Cross-Origin-Resource-Policy", "same-origin")
 	h.Set("Cache-Control", "no-store")
 }
 
-// guard refuses what a page of another site makes a browser send: requests to
-// this address under another name (DNS rebinding), and changes.
+// guard refuses what no operation is to see: requests whose headers or address
+// are not right, and what a page of another site makes a browser send, which is
+// requests to this address under another name (DNS rebinding), and changes.
 func (s *Server) guard(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
-		if !s.isOwn(hostname(c.Request().Host)) {
-			return problem.New(problem.HostNotAllowed,
-				fmt.Sprintf("this server is not %q; ask it by its loopback address or as localhost", c.Request().Host))
+		r := c.Request()
+		if err := s.keeper.checkAddress(c); err != nil {
+			return err
 		}
-		if err := s.foreign.Check(c.Request()); err != nil {
+		if !s.isOwn(r) {
+			return problem.New(problem.HostNotAllowed,
+				fmt.Sprintf("this server is not %.100q; ask it by its address, as localhost, or by a name that hosts in its configuration has", r.Host))
+		}
+		if answered, err := s.keeper.shares(c); answered {
+			return err
+		}
+		if err := s.foreign.Check(r); err != nil {
 			return problem.New(problem.CrossOrigin, err.Error())
+		}
+		if err := plain(r); err != nil {
+			return err
+		}
+		if most := max(s.MaxBody, maxJSON); r.ContentLength > most {
+			return problem.New(problem.BodyTooLarge, fmt.Sprintf("the limit is %d bytes", most))
 		}
 		return next(c)
 	}
 }
 
-func (s *Server) isOwn(host string) bool {
-	return isLoopback(host) || slices.ContainsFunc(s.Hosts, func(own string) bool { return strings.EqualFold(own, host) })
+// isOwn reports whether a request is for this server. The address that it came
+// to is this server whatever else it is: a page can have no name for it.
+func (s *Server) isOwn(r *http.Request) bool {
+	host := hostname(r.Host)
+	if isLoopback(host) || slices.ContainsFunc(s.Hosts, func(own string) bool { return strings.EqualFold(own, host) }) {
+		return true
+	}
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	asked, err := netip.ParseAddr(host)
+	return ok && err == nil && asked.Unmap() == local.AddrPort().Addr().Unmap().WithZone("")
 }
 
 // hostname returns a Host header without its port.
@@ -145,7 +187,8 @@ func (s *Server) refuse(c echo.Context, err error) bool {
 // gone reports whether the sender of a request has left, or is to be left.
 func gone(c echo.Context) bool {
 	body, ok := c.Get(bodyKey).(*pacedBody)
-	return c.Request().Context().Err() != nil && !(ok && body.isStopped())
+	ctx := c.Request().Context()
+	return ctx.Err() != nil && !isDeadline(ctx) && !(ok && body.isStopped())
 }
 
 // failed remembers the first error that the log is to have.
@@ -174,6 +217,8 @@ func toProblem(err error) *problem.Problem {
 		return problem.New(problem.RouteNotFound, "GET / names the routes")
 	case h.Code == http.StatusMethodNotAllowed:
 		return problem.New(problem.MethodNotAllowed, "the Allow header names the methods there are")
+	case h.Code == http.StatusBadRequest: // a parameter that generated code cannot bind
+		return problem.New(problem.QueryParameter, fmt.Sprintf("%.200s", h.Message))
 	}
 	return problem.Of(err)
 }

@@ -2,62 +2,50 @@ package rest
 
 import (
 	"cmp"
+	"errors"
 	"io"
 	"net/http"
-	"strconv"
 
 	"github.com/labstack/echo/v4"
 
-	"nearcase/store"
+	"nearcase/api"
+	"nearcase/api/problem"
 )
 
-func (s *Server) list(c echo.Context) error {
-	var after store.Key
-	var limit int
-	if err := cmp.Or(parameter(c, "after", &after, parseKey), parameter(c, "limit", &limit, parseCount)); err != nil {
-		return err
-	}
-	page, err := s.service.List(c.Request().Context(), segment(c, "c"), after, limit)
+// DescribeInstance answers with one instance.
+func (s handlers) DescribeInstance(c echo.Context, name CollectionName, id InstanceID) error {
+	found, err := s.service.Instance(c.Request().Context(), name, id)
 	if err != nil {
 		return err
 	}
-	return reply(c, http.StatusOK, page)
-}
-
-func parseKey(text string) (store.Key, error) {
-	k, err := strconv.ParseUint(text, 10, 64)
-	return store.Key(k), err
-}
-
-func parseCount(text string) (int, error) {
-	n, err := strconv.ParseUint(text, 10, 31)
-	return int(n), err
-}
-
-func (s *Server) instance(c echo.Context) error {
-	found, err := s.service.Instance(c.Request().Context(), segment(c, "c"), segment(c, "id"))
-	if err != nil {
-		return err
-	}
+	tagged(c, found.Key)
 	return reply(c, http.StatusOK, found)
 }
 
-func (s *Server) remove(c echo.Context) error {
-	if err := s.service.Delete(c.Request().Context(), segment(c, "c"), segment(c, "id")); err != nil {
+// DeleteInstance answers when it is gone.
+func (s handlers) DeleteInstance(c echo.Context, name CollectionName, id InstanceID, _ DeleteInstanceParams) error {
+	key, err := s.expected(c, name, id)
+	if err != nil {
+		return err
+	}
+	if err := s.service.Catalog.DeleteIf(c.Request().Context(), name, id, key); err != nil {
 		return err
 	}
 	return c.NoContent(http.StatusNoContent)
 }
 
-// original sends an image as it was received. What it is was found out from
+// DownloadOriginal sends an image as it was received. What it is was found out from
 // its content when it was stored, and browsers are told to take it for nothing
 // else and not to show it within a page.
-func (s *Server) original(c echo.Context) error {
-	found, err := s.service.Instance(c.Request().Context(), segment(c, "c"), segment(c, "id"))
+func (s handlers) DownloadOriginal(c echo.Context, name CollectionName, id InstanceID, _ DownloadOriginalParams) error {
+	if known, err := s.isKnown(c, name, id); known || err != nil {
+		return err
+	}
+	found, err := s.service.Instance(c.Request().Context(), name, id)
 	if err != nil {
 		return err
 	}
-	image, err := s.service.Original(c.Request().Context(), segment(c, "c"), segment(c, "id"))
+	image, err := s.service.Original(c.Request().Context(), name, id)
 	if err != nil {
 		return err
 	}
@@ -67,5 +55,55 @@ func (s *Server) original(c echo.Context) error {
 	h.Set(echo.HeaderContentDisposition, "attachment")
 	c.Response().WriteHeader(http.StatusOK)
 	_, err = io.Copy(slowly{c}, image)
+	return err
+}
+
+// RenderInstance shows an image.
+func (s handlers) RenderInstance(c echo.Context, name CollectionName, id InstanceID, p RenderInstanceParams) error {
+	o := api.RenderOptions{Frame: p.Frame, Levels: string(p.Levels)}
+	if err := errors.Join(parseWindow(p.Window, &o), parseViewport(p.Viewport, &o)); err != nil {
+		return problem.New(problem.QueryParameter, err.Error())
+	}
+	if known, err := s.isKnown(c, name, id); known || err != nil {
+		return err
+	}
+	r, err := s.service.Render(c.Request().Context(), name, id, o)
+	if err != nil {
+		return err
+	}
+	return picture(c, r)
+}
+
+// DownloadThumbnail shows an image in small.
+func (s handlers) DownloadThumbnail(c echo.Context, name CollectionName, id InstanceID, _ DownloadThumbnailParams) error {
+	if known, err := s.isKnown(c, name, id); known || err != nil {
+		return err
+	}
+	r, err := s.service.Thumbnail(c.Request().Context(), name, id)
+	if err != nil {
+		return err
+	}
+	return picture(c, r)
+}
+
+// DescribeVector answers with an embedding, as JSON or as its bytes.
+func (s handlers) DescribeVector(c echo.Context, name CollectionName, id InstanceID, _ DescribeVectorParams) error {
+	if known, err := s.isKnown(c, name, id); known || err != nil {
+		return err
+	}
+	v, err := s.service.Vector(c.Request().Context(), name, id)
+	if err != nil {
+		return err
+	}
+	tagged(c, v.Key)
+	h := c.Response().Header()
+	h.Set(headModel, v.Model)
+	h.Set(headFingerprint, v.Fingerprint)
+	if accepted(c, echo.MIMEOctetStream) == "" {
+		return reply(c, http.StatusOK, v)
+	}
+	h.Set(echo.HeaderContentType, echo.MIMEOctetStream)
+	c.Response().WriteHeader(http.StatusOK)
+	_, err = slowly{c}.Write(v.Bytes())
 	return err
 }

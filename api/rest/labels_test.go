@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"fmt"
 	"net/http"
 	"reflect"
 	"strings"
@@ -28,7 +29,7 @@ func TestLabelsThatContradictAreRefused(t *testing.T) {
 		`"task":"marks","classes":["a"],"uncertain":["a"]`:                     {"invalid", "contradicting: class a is two of present, absent and uncertain"},
 		`"task":"finding","classes":["dark","light"]`:                          {"invalid", "exactly one class, not 2"},
 		`"task":"finding","classes":["dark"],"partial":true`:                   {"invalid", "nothing absent, uncertain or partial"},
-		`"task":"finding","classes":["dark"],"confidence":1.5`:                 {"invalid", "confidence 1.5"},
+		`"task":"finding","classes":["dark"],"confidence":1.5`:                 {"invalid", "/labels/0/confidence: number must be at most 1, not 1.5"},
 		`"task":"finding","classes":["dark"],"time":"2999-01-01T00:00:00Z"`:    {"invalid", "in the future"},
 		`"task":"marks","absent":["x"]`:                                        {"class_not_found", `class "x"`},
 		`"task":"finding","classes":["dark"],"reader":"x|y"`:                   {"invalid", "label reader"},
@@ -44,6 +45,27 @@ func TestLabelsThatContradictAreRefused(t *testing.T) {
 		if p := w.said(label).problem(status, c.code); !strings.Contains(p.Detail, c.says) {
 			t.Errorf("%s: got %q, want %q in it", label, p.Detail, c.says)
 		}
+	}
+}
+
+// A body that is found too large once some of its labels are stored has an answer on
+// those that are.
+func TestWhatStopsLabelsIsToldAfterThoseThatAreStored(t *testing.T) {
+	w := cases(t, 1)
+	var lines strings.Builder
+	for n := range 4000 {
+		fmt.Fprintf(&lines, `{"instance":"i0","task":"finding","classes":["dark"],"reader":"r%d"}`+"\n", n)
+	}
+	type labelled struct {
+		problem.Batch
+		api.Labelled
+	}
+	got := decoded[labelled](w.send(http.MethodPost, at+"/labels", mimeLines, lines.String()).want(207))
+	if got.Counts != (problem.Counts{OK: 2000, Failed: 1}) || got.Labels != 2000 || len(got.Items) != 1 {
+		t.Fatalf("got %+v, %d labels and items %+v, want 2,000 and why not the others", got.Counts, got.Labels, got.Items)
+	}
+	if last := got.Items[0]; last.Index != 2000 || last.Problem.Code != problem.BodyTooLarge {
+		t.Errorf("got %+v, want that line 2000 is beyond the limit", last)
 	}
 }
 
@@ -109,7 +131,7 @@ func TestSettingsOfATaskAreReplacedWholly(t *testing.T) {
 		status int
 	}{
 		`{"weighting":"luck"}`:                     {path, "invalid", "luck", 422},
-		`{"coverage":1.5}`:                         {path, "invalid", "coverage 1.5", 422},
+		`{"coverage":1.5}`:                         {path, "invalid", "/coverage: number must be less than 1, not 1.5", 422},
 		`{"policies":{"x":{}}}`:                    {path, "class_not_found", "x", 422},
 		`{"policies":{"a":{"uncertain":"maybe"}}}`: {path, "invalid", "maybe", 422},
 		`{"colour":"red"}`:                         {path, "json_invalid", `unknown key "colour"`, 400},

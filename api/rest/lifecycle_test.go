@@ -143,7 +143,7 @@ func TestAnUploadThatStallsAnswersForWhatIsStored(t *testing.T) {
 	rest.SetBodyTimeout(handler, 500*time.Millisecond)
 	server := httptest.NewServer(handler)
 	defer server.Close()
-	w := &world{t: t, service: service, url: server.URL, http: server.Client()}
+	w := &world{t: t, server: handler, service: service, url: server.URL, http: server.Client()}
 	w.json(http.MethodPost, "/v1/collections", `{"name":"cases","model":"quadrants"}`).want(201)
 	s := w.start(at + "/instances")
 	s.image(t, 1)

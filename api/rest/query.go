@@ -12,19 +12,29 @@ import (
 	"nearcase/api/problem"
 )
 
-func (s *Server) similar(c echo.Context) error  { return answer(s, c, s.service.Similar) }
-func (s *Server) classify(c echo.Context) error { return answer(s, c, s.service.Classify) }
+// Similar answers with the cases nearest to what is asked about.
+func (s handlers) Similar(c echo.Context, name CollectionName) error {
+	return answer(s.Server, c, name, s.service.Similar, func(a *api.Similar) *api.Provenance { return &a.Provenance })
+}
 
-// answer asks one of the two questions about an image.
-func answer[T any](s *Server, c echo.Context, ask func(context.Context, string, api.Query) (T, error)) error {
+// Classify answers which classes it has.
+func (s handlers) Classify(c echo.Context, name CollectionName) error {
+	return answer(s.Server, c, name, s.service.Classify, func(a *api.Classification) *api.Provenance { return &a.Provenance })
+}
+
+// answer asks one of the two questions about an image, and names the request in what
+// the answer says of itself.
+func answer[T any](s *Server, c echo.Context, name string, ask func(context.Context, string, api.Query) (T, error), of func(*T) *api.Provenance) error {
 	q, err := s.query(c)
 	if err != nil {
 		return err
 	}
-	a, err := ask(c.Request().Context(), segment(c, "c"), q)
+	a, err := ask(c.Request().Context(), name, q)
 	if err != nil {
 		return inBody{err}
 	}
+	sawAnswer(c.Request().Context(), a)
+	of(&a).RequestID = c.Get(requestKey).(string)
 	return reply(c, http.StatusOK, a)
 }
 
@@ -32,7 +42,7 @@ func answer[T any](s *Server, c echo.Context, ask func(context.Context, string, 
 func (s *Server) query(c echo.Context) (q api.Query, err error) {
 	switch t := mediaType(c); {
 	case t == echo.MIMEApplicationJSON:
-		err = decode(c, &q)
+		err = decodeQuery(c, &q)
 		return q, err
 	case t == echo.MIMEMultipartForm:
 		limited(c, s.MaxImageBytes+maxJSON)
@@ -46,6 +56,22 @@ func (s *Server) query(c echo.Context) (q api.Query, err error) {
 		return q, err
 	}
 	return q, unacceptable(c, "application/json, multipart/form-data, application/dicom, image/* and application/octet-stream")
+}
+
+// decodeQuery is decode for a query, which may have a long vector.
+func decodeQuery(c echo.Context, q *api.Query) error {
+	body, err := readJSON(c)
+	if err != nil {
+		return err
+	}
+	body, vector := cutVector(body)
+	if err := decodeBody(c, body, q); err != nil {
+		return err
+	}
+	if vector != nil {
+		q.Vector = vector
+	}
+	return nil
 }
 
 func (s *Server) queryParts(c echo.Context) (q api.Query, err error) {
@@ -66,7 +92,7 @@ func (s *Server) queryParts(c echo.Context) (q api.Query, err error) {
 			return q, problem.New(problem.MultipartInvalid, "part "+part.FormName()+" is there twice")
 		}
 		seen[part.FormName()] = true
-		if err := s.queryPart(&q, part); err != nil {
+		if err := s.queryPart(c, &q, part); err != nil {
 			return q, err
 		}
 	}
@@ -76,7 +102,7 @@ func (s *Server) queryParts(c echo.Context) (q api.Query, err error) {
 	return q, nil
 }
 
-func (s *Server) queryPart(q *api.Query, part *multipart.Part) error {
+func (s *Server) queryPart(c echo.Context, q *api.Query, part *multipart.Part) error {
 	switch part.FormName() {
 	case partImage:
 		image, large, err := readImage(part, s.MaxImageBytes)
@@ -86,7 +112,7 @@ func (s *Server) queryPart(q *api.Query, part *multipart.Part) error {
 		}
 		return err
 	case partQuery:
-		return decodeJSON(part, q)
+		return decodePart(c, part, q)
 	}
 	return problem.New(problem.MultipartInvalid, "unknown part "+part.FormName()+"; parts are image and query")
 }

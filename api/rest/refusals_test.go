@@ -128,8 +128,8 @@ func TestWhatIsNotThereIsRefused(t *testing.T) {
 		{"task to classify for", "POST", at + "/classify", j, `{"instance":"i0","tasks":["age"]}`, 422, "task_not_found", "age"},
 		{"task to evaluate", "POST", at + "/evaluate", j, `{"task":"age"}`, 422, "task_not_found", "age"},
 		{"engine", "POST", at + "/reindex", j, `{"engine":"magic"}`, 422, "invalid", "magic"},
-		{"task to find labelled cases of", "POST", at + "/similar", j, `{"instance":"i0","labelled":"age"}`, 422, "task_not_found", "finding"},
-		{"class to find cases of", "POST", at + "/similar", j, `{"instance":"i0","labelled":"finding","classes":["grey"]}`, 422, "class_not_found", "grey"},
+		{"task to find labelled cases of", "POST", at + "/similar", j, `{"instance":"i0","filter":{"task":"age","labelled":true}}`, 422, "task_not_found", "finding"},
+		{"class to find cases of", "POST", at + "/similar", j, `{"instance":"i0","filter":{"task":"finding","has":["grey"]}}`, 422, "class_not_found", "grey"},
 	})
 }
 
@@ -143,10 +143,8 @@ func TestWhatMakesNoSenseIsRefused(t *testing.T) {
 		{"two classes for a single-label task", "POST", at + "/labels", j, `{"labels":[{"instance":"i0","task":"finding","classes":["dark","light"]}]}`, 422, "invalid", ""},
 		{"a drop that is not confirmed", "DELETE", at, "", "", 422, "not_confirmed", "?confirm=cases"},
 		{"a drop confirmed by another name", "DELETE", at + "?confirm=bare", "", "", 422, "not_confirmed", ""},
-		{"an empty query", "POST", at + "/similar", j, `{}`, 422, "query_invalid", "exactly one"},
-		{"two queries in one", "POST", at + "/similar", j, `{"instance":"i0","vector":[1]}`, 422, "query_invalid", "exactly one"},
-		{"classes of no task", "POST", at + "/similar", j, `{"instance":"i0","classes":["dark"]}`, 422, "query_invalid", "labelled"},
-		{"a classification of the labelled", "POST", at + "/classify", j, `{"instance":"i0","labelled":"finding"}`, 422, "query_invalid", "tasks"},
+		{"an empty query", "POST", at + "/similar", j, `{}`, 422, "query_invalid", "give one of"},
+		{"two queries in one", "POST", at + "/similar", j, `{"instance":"i0","vector":[1]}`, 422, "query_invalid", "give one of"},
 		{"a minimal recall beyond 1", "POST", at + "/reindex", j, `{"engine":"exact","min_recall":1.5}`, 422, "invalid", "1.5"},
 		{"a graph of too many links", "POST", at + "/reindex", j, `{"engine":"graph","m":1000}`, 422, "invalid", "1000"},
 		{"a negative k", "POST", at + "/similar", j, `{"instance":"i0","k":-1}`, 422, "query_invalid", "-1"},
@@ -248,7 +246,7 @@ func TestUploadsThatAreNoneAreRefused(t *testing.T) {
 		multi(t, "a query without an image", "/similar", 400, "no_images", "image", "query", "{}"),
 		multi(t, "two images", "/similar", 400, "multipart_invalid", "twice", "image", good, "image", good),
 		multi(t, "an unknown part of a query", "/classify", 400, "multipart_invalid", "picture", "picture", good),
-		multi(t, "an image and an instance", "/similar", 422, "query_invalid", "exactly one", "image", good, "query", `{"instance":"i0"}`),
+		multi(t, "an image and an instance", "/similar", 422, "query_invalid", "give one of", "image", good, "query", `{"instance":"i0"}`),
 		{"a boundary missing", "POST", at + "/instances", "multipart/form-data", good, 400, "multipart_invalid", ""},
 		{"a boundary missing in a query", "POST", at + "/similar", "multipart/form-data", good, 400, "multipart_invalid", ""},
 		{"a form of another kind", "POST", at + "/instances", "application/x-www-form-urlencoded", "image=x", 415, "media_type_unknown", "image/*"},
@@ -414,7 +412,7 @@ func TestTheLogNamesRoutesAndNobody(t *testing.T) {
 	if strings.Contains(log, "Mustermann") {
 		t.Errorf("log: got %s, want no identifiers", log)
 	}
-	if strings.Count(log, `"route":"/v1/collections/:c/instances/:id"`) != 2 {
+	if strings.Count(log, `"route":"/v1/collections/:collection/instances/:id"`) != 2 {
 		t.Errorf("log: got %s, want two lines with the route", log)
 	}
 }

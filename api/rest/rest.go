@@ -1,13 +1,14 @@
 // Package rest puts the operations of api on HTTP: routes, limits, and errors
 // as problem documents (RFC 9457). It is the only importer of echo.
 //
-// It has no authentication and therefore serves loopback addresses alone.
-// Every answer is JSON, save the originals of images and exports. What a request says that
+// Without API keys or an issuer of tokens it serves loopback addresses alone, and
+// there everybody. Every answer is JSON, save the originals of images and exports. What a request says that
 // is not known here, such as a query parameter or a JSON key, is refused by
 // name.
 package rest
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -19,7 +20,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"nearcase/api"
-	"nearcase/api/problem"
 )
 
 // Options of New. The zero value works.
@@ -30,9 +30,13 @@ type Options struct {
 	MaxImageBytes int64
 	// MaxFiles is how many images a request may have; 0 means 1000.
 	MaxFiles int
-	// Hosts are names beside those of the loopback that requests may be for:
-	// what an authenticating proxy in front passes on.
+	// Hosts are names that requests may be for, beside those of the loopback and
+	// the address that a connection is to: what clients and proxies call it.
 	Hosts []string
+	// Timeout is how long a request may take; 0 means an hour.
+	Timeout time.Duration
+	// Access says who may ask what and how much.
+	Access Access
 	// Drain is how long requests under way may take when the server ends; 0
 	// means 30 seconds.
 	Drain time.Duration
@@ -40,6 +44,14 @@ type Options struct {
 	Logger *slog.Logger
 	// Version answers /version, as JSON.
 	Version any
+	// Observe, if set, is told that a request of that ID begins, whose context it
+	// returns, and by the function that it returns how it ended.
+	Observe func(r *http.Request, id string) (context.Context, func(Ended))
+	// Checks, if set, answers how what the server rests on is, for /readyz. It may be
+	// asked before Open.
+	Checks func(context.Context) []Check
+	// Metrics, if set, answers /metrics for who may know them.
+	Metrics http.Handler
 }
 
 // maxJSON is how many bytes a JSON body may have.
@@ -50,18 +62,32 @@ const maxJSON = 32 << 20
 // has returned.
 type Server struct {
 	Options
+	begun   atomic.Bool // guards the next three
 	service *api.Service
 	echo    *echo.Echo
+	keeper  *gatekeeper
+	early   *echo.Echo // answers until then
 	foreign *http.CrossOriginProtection
+	answers *answers // that are remembered
+
+	address struct {
+		sync.Mutex
+		at string // where it listens; empty where that is unknown or no network
+	}
+
+	certificates atomic.Pointer[certificates] // nil without TLS
 
 	bodyTimeout time.Duration // a constant save in tests
 
 	draining atomic.Bool
+	drained  context.Context // ends when that begins
+	drain    context.CancelFunc
 	serving  sync.RWMutex // read by requests under way
 	closed   bool
 }
 
-// New returns a server for a service.
+// New returns a server for a service. Without one it answers only for its health
+// until Open.
 func New(s *api.Service, o Options) *Server {
 	if o.MaxBody <= 0 {
 		o.MaxBody = 1 << 30
@@ -75,61 +101,39 @@ func New(s *api.Service, o Options) *Server {
 	if o.Drain <= 0 {
 		o.Drain = 30 * time.Second
 	}
+	if o.Timeout <= 0 {
+		o.Timeout = time.Hour
+	}
+	if o.Version == nil {
+		o.Version = struct{}{}
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Server{Options: o, service: s, echo: echo.New(), foreign: http.NewCrossOriginProtection(), bodyTimeout: bodyTimeout}
-	r.echo.IPExtractor = echo.ExtractIPDirect()
-	r.echo.Pre(r.record, r.guard)
-	r.routes()
+	r := &Server{Options: o, foreign: http.NewCrossOriginProtection(), answers: newAnswers(), bodyTimeout: bodyTimeout}
+	for _, origin := range o.Access.Origins {
+		_ = r.foreign.AddTrustedOrigin(origin) // CheckOrigin has checked it
+	}
+	r.drained, r.drain = context.WithCancel(context.Background())
+	r.early = r.waiting()
+	if s != nil {
+		r.begin(s)
+	}
 	return r
 }
 
-func (s *Server) routes() {
-	s.route(http.MethodGet, "/", s.index)
-	s.route(http.MethodGet, "/livez", s.live)
-	s.route(http.MethodGet, "/readyz", s.ready)
-	s.route(http.MethodGet, "/version", s.version)
-	s.route(http.MethodGet, "/v1/models", s.models)
-	s.route(http.MethodGet, "/v1/collections", s.collections)
-	s.route(http.MethodPost, "/v1/collections", s.create)
-	s.route(http.MethodGet, "/v1/collections/:c", s.collection)
-	s.route(http.MethodDelete, "/v1/collections/:c", s.drop, "confirm")
-	s.route(http.MethodPost, "/v1/collections/:c/tasks", s.declare)
-	s.route(http.MethodGet, "/v1/collections/:c/tasks/:task/settings", s.settings)
-	s.route(http.MethodPut, "/v1/collections/:c/tasks/:task/settings", s.configure)
-	s.route(http.MethodGet, "/v1/collections/:c/instances", s.list, "after", "limit")
-	s.route(http.MethodPost, "/v1/collections/:c/instances", s.ingest, "replace", "repeats", "source")
-	s.route(http.MethodGet, "/v1/collections/:c/instances/:id", s.instance)
-	s.route(http.MethodDelete, "/v1/collections/:c/instances/:id", s.remove)
-	s.route(http.MethodGet, "/v1/collections/:c/instances/:id/original", s.original)
-	s.route(http.MethodGet, "/v1/collections/:c/instances/:id/history", s.history)
-	s.route(http.MethodPost, "/v1/collections/:c/labels", s.label)
-	s.route(http.MethodPost, "/v1/collections/:c/similar", s.similar)
-	s.route(http.MethodPost, "/v1/collections/:c/classify", s.classify)
-	s.route(http.MethodGet, "/v1/collections/:c/probes", s.probes)
-	s.route(http.MethodGet, "/v1/collections/:c/probes/:task", s.probe, "version")
-	s.route(http.MethodPost, "/v1/collections/:c/probes/:task/retrain", s.retrain, "background")
-	s.route(http.MethodPost, "/v1/collections/:c/probes/:task/rollback", s.rollback)
-	s.route(http.MethodGet, "/v1/collections/:c/probes/:task/compare", s.compare, "a", "b")
-	s.route(http.MethodPost, "/v1/collections/:c/evaluate", s.evaluate, "background")
-	s.route(http.MethodPost, "/v1/collections/:c/review", s.review, "background")
-	s.route(http.MethodPost, "/v1/collections/:c/reindex", s.reindex, "background")
-	s.route(http.MethodGet, "/v1/collections/:c/export", s.export, "format", "tasks", "where", "vectors")
-	s.route(http.MethodGet, "/v1/jobs", s.jobs)
-	s.route(http.MethodGet, "/v1/jobs/:id", s.job, "wait")
-	s.route(http.MethodDelete, "/v1/jobs/:id", s.cancel)
+// begin answers all operations from now on.
+func (s *Server) begin(service *api.Service) {
+	s.service, s.keeper, s.echo = service, newGatekeeper(s.Access, s.Logger), echo.New()
+	s.echo.IPExtractor = s.Access.remote()
+	s.echo.Pre(s.record, s.guard)
+	s.echo.Use(s.identify, s.keeper.admit, s.validate, s.once)
+	RegisterHandlers(s.echo, handlers{s})
+	s.begun.Store(true)
 }
 
-// route adds a route that takes the query parameters named and no others.
-func (s *Server) route(method, path string, h echo.HandlerFunc, parameters ...string) {
-	s.echo.Add(method, path, func(c echo.Context) error {
-		if err := checkParameters(c, parameters); err != nil {
-			return err
-		}
-		return h(c)
-	})
-}
+// handlers answer the operations of the contract.
+type handlers struct{ *Server }
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -140,47 +144,31 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "shutting down", http.StatusServiceUnavailable)
 		return
 	}
+	if !s.begun.Load() {
+		s.early.ServeHTTP(w, r)
+		return
+	}
 	s.echo.ServeHTTP(w, r)
 }
 
-// index names the routes.
-func (s *Server) index(c echo.Context) error {
+// Index names the routes.
+func (s handlers) Index(c echo.Context) error {
 	var routes []string
-	for _, r := range s.echo.Routes() {
-		routes = append(routes, r.Path+" "+r.Method)
+	for r, o := range contract() {
+		routes = append(routes, o.path+" "+r.method)
 	}
 	slices.Sort(routes)
 	for i, r := range routes {
 		path, method, _ := strings.Cut(r, " ")
 		routes[i] = method + " " + path
 	}
-	return reply(c, http.StatusOK, map[string]any{"name": "nearcase", "version": s.Version, "routes": routes})
+	return reply(c, http.StatusOK, map[string]any{"name": "nearcase", "version": s.Options.Version, "routes": routes})
 }
 
-func (s *Server) live(c echo.Context) error {
+// Live answers that the process lives.
+func (s handlers) Live(c echo.Context) error {
 	return reply(c, http.StatusOK, map[string]string{"status": "live"})
 }
 
-// ready answers whether requests are welcome, and which check says otherwise.
-func (s *Server) ready(c echo.Context) error {
-	checks := map[string]string{"serving": "ok", "catalog": "ok"}
-	failed := problem.New(problem.NotReady, "")
-	if s.draining.Load() {
-		checks["serving"] = "shutting down"
-	}
-	if err := s.service.Ready(c.Request().Context()); err != nil {
-		checks["catalog"] = problem.Of(err).Title
-	}
-	for _, name := range []string{"catalog", "serving"} {
-		if checks[name] != "ok" {
-			failed.Detail = name + ": " + checks[name]
-			failed.Errors = append(failed.Errors, problem.Item{Index: len(failed.Errors), Name: name, Status: checks[name]})
-		}
-	}
-	if len(failed.Errors) > 0 {
-		return failed
-	}
-	return reply(c, http.StatusOK, map[string]any{"status": "ready", "checks": checks})
-}
-
-func (s *Server) version(c echo.Context) error { return reply(c, http.StatusOK, s.Version) }
+// Version answers with what the program says of itself.
+func (s handlers) Version(c echo.Context) error { return reply(c, http.StatusOK, s.Options.Version) }

@@ -8,14 +8,13 @@ import (
 	"nearcase/api"
 )
 
-// review answers with the worklist, or with the job that makes it.
-func (s *Server) review(c echo.Context) error {
+// Review answers with the worklist, or with the job that makes it.
+func (s handlers) Review(c echo.Context, name CollectionName, p ReviewParams) error {
 	var o api.ReviewOptions
 	if err := decodeAny(c, &o); err != nil {
 		return err
 	}
-	name := segment(c, "c")
-	return s.long(c, "review", name, func(ctx context.Context, progress func(done, total int)) (any, error) {
+	return s.long(c, job{api.KindReview, name, p.Background, o}, func(ctx context.Context, progress func(done, total int)) (any, error) {
 		return s.service.Review(ctx, name, o, progress)
 	})
 }

@@ -58,7 +58,7 @@ func TestTheIndexNamesEveryRoute(t *testing.T) {
 		Version any
 		Routes  []string
 	}](w.get("/").want(200))
-	for _, r := range []string{"GET /livez", "POST /v1/collections/:c/instances", "GET /v1/collections/:c/instances/:id/original"} {
+	for _, r := range []string{"GET /livez", "POST /v1/collections/{collection}/instances", "GET /v1/collections/{collection}/instances/{id}/original"} {
 		if !strings.Contains(strings.Join(got.Routes, "\n"), r) {
 			t.Errorf("GET /: got routes %q, want %q among them", got.Routes, r)
 		}
@@ -68,7 +68,7 @@ func TestTheIndexNamesEveryRoute(t *testing.T) {
 // A query is narrowed alike as JSON and beside an image.
 func TestSimilarIsNarrowedOverHTTP(t *testing.T) {
 	w := cases(t, 20)
-	const narrow = `"k":4,"one_per_patient":true,"labelled":"finding","classes":["light"]`
+	const narrow = `"k":4,"group_by":"patient","filter":{"task":"finding","has":["light"]}`
 	byID := decoded[api.Similar](w.json(http.MethodPost, "/v1/collections/cases/similar", `{"instance":"i0",`+narrow+`}`).want(200))
 	f := newForm(t)
 	f.part("query", "{"+narrow+"}")
@@ -102,10 +102,10 @@ func TestInstancesAreListedPageByPage(t *testing.T) {
 		for _, i := range page.Instances {
 			ids = append(ids, i.ID)
 		}
-		if page.Next == 0 {
+		if page.Next == "" {
 			break
 		}
-		path = fmt.Sprintf("/v1/collections/cases/instances?limit=2&after=%d", page.Next)
+		path = "/v1/collections/cases/instances?limit=2&cursor=" + page.Next
 	}
 	if got := strings.Join(ids, " "); got != "i0 i1 i2 i3 i4" {
 		t.Errorf("list: got %s, want i0 to i4", got)

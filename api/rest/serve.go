@@ -12,9 +12,12 @@ import (
 	"time"
 )
 
-// ErrExposed is an address that others than this machine can reach.
-var ErrExposed = errors.New("listening beyond loopback needs API keys, which this version does not have; " +
-	"listen on 127.0.0.1 and put an authenticating proxy in front")
+var (
+	// ErrExposed is an address that others than this machine can reach.
+	ErrExposed = errors.New("listening beyond loopback needs API keys: make one with nearcase keys create, or listen on 127.0.0.1")
+	// ErrPlain is such an address without TLS.
+	ErrPlain = errors.New("listening beyond loopback needs TLS: name tls.certificate and tls.key, or set tls.terminated_by_proxy if a proxy in front has them")
+)
 
 // Limits on how long a connection may keep the server waiting.
 const (
@@ -38,6 +41,21 @@ func CheckListen(address string) error {
 	return nil
 }
 
+// CheckListen returns ErrExposed for a host:port that is not of the loopback if
+// nobody could have a key, and ErrPlain if keys would be sent in the clear.
+func (a Access) CheckListen(address string) error {
+	err := CheckListen(address)
+	switch {
+	case !errors.Is(err, ErrExposed):
+		return err
+	case !a.hasKeys():
+		return err
+	case !a.TLS.IsSet() && !a.BehindTLS:
+		return fmt.Errorf("listen address %q: %w", address, ErrPlain)
+	}
+	return nil
+}
+
 // isLoopback reports whether a host, without its port, is this machine as only
 // this machine can name it.
 func isLoopback(host string) bool {
@@ -53,10 +71,9 @@ func isLoopback(host string) bool {
 // under way are finished; those that take longer than Options.Drain are cut
 // off. When Serve returns none is under way and the server cannot be used again.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	if listener.Addr().Network() != "unix" {
-		if err := CheckListen(listener.Addr().String()); err != nil {
-			return errors.Join(err, listener.Close())
-		}
+	serve, err := s.prepare(listener)
+	if err != nil {
+		return errors.Join(err, listener.Close())
 	}
 	base, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
@@ -69,20 +86,79 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		ErrorLog:          slog.NewLogLogger(s.Logger.Handler(), slog.LevelWarn),
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
-	select {
-	case err := <-ended: // the listener failed
+	go func() { ended <- serve(server) }()
+	if err := s.until(ctx, ended); err != nil {
 		return errors.Join(fmt.Errorf("serve: %w", err), s.shut(server, cut))
-	case <-ctx.Done():
 	}
-	err := s.shut(server, cut)
+	err = errors.Join(s.shut(server, cut), s.saveUsed(context.WithoutCancel(ctx)))
 	<-ended
 	return err
+}
+
+// prepare checks whether a listener may be served and returns what does, with
+// TLS if there are certificates.
+func (s *Server) prepare(listener net.Listener) (func(*http.Server) error, error) {
+	if listener.Addr().Network() != "unix" {
+		if err := s.listens(listener.Addr().String()); err != nil {
+			return nil, err
+		}
+	}
+	if !s.Access.TLS.IsSet() {
+		return func(server *http.Server) error { return server.Serve(listener) }, nil
+	}
+	certificates, err := openCertificates(s.Access.TLS, s.Logger)
+	if err != nil {
+		return nil, err
+	}
+	s.certificates.Store(certificates)
+	return func(server *http.Server) error {
+		server.TLSConfig = certificates.config()
+		return server.ServeTLS(listener, "", "")
+	}, nil
+}
+
+// Reload reads the files of TLS again; those before stay if they cannot be used.
+// Connections there are stay as they are.
+func (s *Server) Reload() error {
+	if c := s.certificates.Load(); c != nil {
+		return c.reload()
+	}
+	return nil
+}
+
+// savesEvery is how often it is saved when keys were used last.
+const savesEvery = 10 * time.Minute
+
+// until waits for the end of a context, or of a server before, whose error it
+// returns.
+func (s *Server) until(ctx context.Context, ended <-chan error) error {
+	save := time.NewTicker(savesEvery)
+	defer save.Stop()
+	for {
+		select {
+		case err := <-ended: // the listener failed
+			return err
+		case <-ctx.Done():
+			return nil
+		case <-save.C:
+			if err := s.saveUsed(ctx); err != nil {
+				s.Logger.Error("it is not saved when API keys were used last", "error", err)
+			}
+		}
+	}
+}
+
+func (s *Server) saveUsed(ctx context.Context) error {
+	if !s.begun.Load() || s.Access.Keys == nil {
+		return nil
+	}
+	return s.Access.Keys.SaveUsed(ctx)
 }
 
 // shut finishes what is under way.
 func (s *Server) shut(server *http.Server, cut context.CancelFunc) error {
 	s.draining.Store(true)
+	s.drain()
 	ctx, cancel := context.WithTimeout(context.Background(), s.Drain)
 	defer cancel()
 	err := server.Shutdown(ctx)

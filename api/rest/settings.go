@@ -8,22 +8,23 @@ import (
 	"nearcase/store"
 )
 
-func (s *Server) settings(c echo.Context) error {
-	found, err := s.service.Settings(c.Request().Context(), segment(c, "c"), segment(c, "task"))
+// DescribeSettings answers with the settings of a task.
+func (s handlers) DescribeSettings(c echo.Context, name CollectionName, task TaskName) error {
+	found, err := s.service.Settings(c.Request().Context(), name, task)
 	if err != nil {
 		return err
 	}
 	return reply(c, http.StatusOK, found)
 }
 
-// configure replaces the settings of a task and answers with those it has then.
-func (s *Server) configure(c echo.Context) error {
+// ConfigureTask replaces the settings of a task and answers with those it has then.
+func (s handlers) ConfigureTask(c echo.Context, name CollectionName, task TaskName) error {
 	var settings store.Settings
 	if err := decode(c, &settings); err != nil {
 		return err
 	}
-	if err := s.service.Configure(c.Request().Context(), segment(c, "c"), segment(c, "task"), settings); err != nil {
+	if err := s.service.Configure(c.Request().Context(), name, task, settings); err != nil {
 		return inBody{err}
 	}
-	return s.settings(c)
+	return s.DescribeSettings(c, name, task)
 }

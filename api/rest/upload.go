@@ -26,6 +26,7 @@ const (
 
 // upload reads the images of a request one by one, as they are asked for.
 type upload struct {
+	c        echo.Context
 	parts    *multipart.Reader // nil when the body is one image
 	body     io.Reader
 	maxImage int64
@@ -35,6 +36,8 @@ type upload struct {
 	// being unpacked.
 	unpacked func() (api.Image, bool)
 	stop     func()
+	lines    *lineReader // nil unless the body is one of lines
+	service  *api.Service
 }
 
 // upload takes the body of a request with images.
@@ -42,7 +45,7 @@ func (s *Server) upload(c echo.Context) (*upload, error) {
 	if n := c.Request().ContentLength; n > s.MaxBody {
 		return nil, problem.New(problem.BodyTooLarge, fmt.Sprintf("%d bytes, the limit is %d", n, s.MaxBody))
 	}
-	u := &upload{body: limited(c, s.MaxBody), maxImage: s.MaxImageBytes, maxFiles: s.MaxFiles}
+	u := &upload{c: c, body: limited(c, s.MaxBody), maxImage: s.MaxImageBytes, maxFiles: s.MaxFiles, service: s.service}
 	switch t := mediaType(c); {
 	case t == echo.MIMEMultipartForm:
 		parts, err := c.Request().MultipartReader()
@@ -50,8 +53,10 @@ func (s *Server) upload(c echo.Context) (*upload, error) {
 			return nil, problem.New(problem.MultipartInvalid, err.Error())
 		}
 		u.parts = parts
+	case t == mimeLines:
+		u.lines = newLineReader(u.body, s.maxImageLine())
 	case !isImage(t) && t != mimeZip:
-		return nil, unacceptable(c, "multipart/form-data, application/dicom, application/zip, image/* and application/octet-stream")
+		return nil, unacceptable(c, "multipart/form-data, application/x-ndjson, application/dicom, application/zip, image/* and application/octet-stream")
 	}
 	return u, nil
 }
@@ -99,9 +104,17 @@ func (u *upload) next() (api.Image, error) {
 		}
 		u.leave()
 	}
+	if u.lines != nil {
+		return u.line()
+	}
 	if u.parts == nil {
 		return u.single()
 	}
+	return u.formImage()
+}
+
+// formImage returns the next image of a form, with the metadata before it.
+func (u *upload) formImage() (api.Image, error) {
 	part, err := u.part()
 	if err != nil {
 		return api.Image{}, err
@@ -109,7 +122,7 @@ func (u *upload) next() (api.Image, error) {
 	var m metadata
 	var fault error
 	if part.FormName() == partMetadata {
-		m, fault = readMetadata(part)
+		m, fault = readMetadata(u.c, part)
 		if part, err = u.part(); err == io.EOF {
 			err = problem.New(problem.MultipartInvalid, "metadata without an image after it")
 		}
@@ -124,7 +137,7 @@ func (u *upload) next() (api.Image, error) {
 	return u.read(m.image(), part, fault)
 }
 
-func readMetadata(r io.Reader) (m metadata, fault error) {
+func readMetadata(c echo.Context, r io.Reader) (m metadata, fault error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxMetadata+1))
 	if err != nil {
 		return m, received(err, problem.MultipartInvalid)
@@ -132,7 +145,9 @@ func readMetadata(r io.Reader) (m metadata, fault error) {
 	if len(text) > maxMetadata {
 		return m, problem.New(problem.JSONInvalid, fmt.Sprintf("metadata of more than %d bytes", maxMetadata))
 	}
-	fault = decodeJSON(bytes.NewReader(text), &m)
+	if fault = decodeJSON(bytes.NewReader(text), &m); fault == nil {
+		fault = conformsPart(c, partMetadata, text)
+	}
 	return m, fault
 }
 
@@ -170,7 +185,7 @@ func (u *upload) read(i api.Image, from io.Reader, fault error) (api.Image, erro
 	case api.IsArchive(content):
 		return u.unpack(i, content)
 	}
-	i.Read = func() ([]byte, error) { return content, nil }
+	i.Read, i.Held = func() ([]byte, error) { return content, nil }, len(content)
 	return u.counted(i)
 }
 

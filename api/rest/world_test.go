@@ -76,9 +76,19 @@ func open(t testing.TB, a api.Options, o rest.Options) *world {
 // openIn is open over what a directory has.
 func openIn(t testing.TB, dir string, a api.Options, o rest.Options) *world {
 	t.Helper()
+	return openWith(t, dir, a, func(*world) rest.Options { return o })
+}
+
+// openWith is openIn with options that are made of what the world has before its
+// server.
+func openWith(t testing.TB, dir string, a api.Options, options func(*world) rest.Options) *world {
+	t.Helper()
 	w := &world{t: t, log: &apitest.Journal{}, served: make(chan error, 1), dir: dir}
 	w.service, w.catalog = newService(t, w.dir, a)
-	o.Logger = slog.New(slog.NewJSONHandler(w.log, nil))
+	o := options(w)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.NewJSONHandler(w.log, nil))
+	}
 	w.server = rest.New(w.service, o)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -105,10 +115,13 @@ func openIn(t testing.TB, dir string, a api.Options, o rest.Options) *world {
 // cases is a world with a collection "cases" of n images for one task.
 func cases(t testing.TB, n int) *world {
 	t.Helper()
-	w := open(t, api.Options{}, rest.Options{MaxBody: 200_000, MaxImageBytes: 20_000, MaxFiles: 30})
+	w := open(t, api.Options{Folders: map[string]string{"incoming": incoming(t, 2)}}, rest.Options{MaxBody: 200_000, MaxImageBytes: 20_000, MaxFiles: 30})
 	w.fill(n)
 	return w
 }
+
+// hook is a webhook as it is kept. Its address is reached by nothing.
+const hook = `{"id":"HOOK","url":"https://192.0.2.1/","types":[],"collections":[],"created":"2026-01-02T03:04:05Z","secret":"whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}`
 
 // fill makes the collection "cases" of n images.
 func (w *world) fill(n int) {
@@ -116,10 +129,13 @@ func (w *world) fill(n int) {
 	t.Helper()
 	w.json(http.MethodPost, "/v1/collections", `{"name":"cases","model":"quadrants",
 		"tasks":[{"name":"finding","classes":["dark","light"]},{"name":"marks","multi":true,"classes":["a","b"]}]}`).want(201)
+	if err := w.catalog.SaveDocument(t.Context(), "webhook", "HOOK", []byte(hook)); err != nil {
+		t.Fatal(err)
+	}
 	f := newForm(t)
 	for i := range n {
 		class := []string{"dark", "light"}[i%2]
-		f.part("metadata", fmt.Sprintf(`{"id":"i%d","patient":"p%d","labels":{"finding":[%q]}}`, i, i, class))
+		f.part("metadata", fmt.Sprintf(`{"id":"i%d","patient":"p%d","study":"s%d","labels":{"finding":[%q]}}`, i, i, i, class))
 		f.part("image", string(picture(t, uint64(i))))
 	}
 	if n > 0 {
@@ -136,6 +152,7 @@ type answer struct {
 	body   []byte
 }
 
+// do sends a request and holds the answer to the contract.
 func (w *world) do(r *http.Request) answer {
 	w.t.Helper()
 	response, err := w.http.Do(r)
@@ -147,7 +164,9 @@ func (w *world) do(r *http.Request) answer {
 	if err != nil {
 		w.t.Fatalf("%s %s: read answer: %v", r.Method, r.URL, err)
 	}
-	return answer{w.t, r.Method + " " + r.URL.RequestURI(), response.StatusCode, response.Header, body}
+	a := answer{w.t, r.Method + " " + r.URL.RequestURI(), response.StatusCode, response.Header, body}
+	a.conforms(rest.Asked(r.Method, r.URL))
+	return a
 }
 
 func (w *world) request(method, path, mediaType string, body io.Reader) *http.Request {

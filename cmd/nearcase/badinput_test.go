@@ -263,7 +263,7 @@ type journal struct {
 func (j *journal) Write(p []byte) (int, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if _, after, ok := bytes.Cut(p, []byte("msg=listening url=")); ok {
+	if _, after, ok := bytes.Cut(p, []byte("msg=serving url=")); ok {
 		url, _, _ := bytes.Cut(after, []byte(" "))
 		j.listening <- string(url)
 	}

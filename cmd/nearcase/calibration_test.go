@@ -159,7 +159,7 @@ func TestCalibrationOfAServerIsLogged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	warm(t.Context(), service, newLogger(c.Log, &b))
+	warm(t.Context(), service, s.logger(c))
 	if err := done(); err != nil || !strings.Contains(b.String(), "models are ready") {
 		t.Errorf("warm: logged %q, %v, want that models are ready", b.String(), err)
 	}

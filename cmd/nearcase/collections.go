@@ -16,6 +16,9 @@ type collectionsCommand struct {
 	Show   collectionsShow   `cmd:"" help:"Show one collection: tasks, labels, index."`
 	Create collectionsCreate `cmd:"" help:"Make an empty collection."`
 	Drop   collectionsDrop   `cmd:"" help:"Delete a collection and everything in it."`
+
+	Amend      collectionsAmend      `cmd:"" help:"Change a collection's description, or whether it keeps originals."`
+	Statistics collectionsStatistics `cmd:"" help:"Count what a collection has, and what it takes of the disk."`
 }
 
 type collectionsList struct{}
@@ -61,6 +64,9 @@ func (q collectionsShow) Run(ctx context.Context, s *session) error {
 func printCollection(w io.Writer, c api.Collection) {
 	t := table(w)
 	t.row("collection", c.Name)
+	if c.Description != "" {
+		t.row("description", c.Description)
+	}
 	t.row("model", c.Model)
 	t.row("fingerprint", c.Fingerprint)
 	t.row("dimension", c.Dimension)

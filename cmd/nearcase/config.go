@@ -21,29 +21,41 @@ import (
 // config is the configuration file. config.example.yaml documents every key
 // and equals the defaults.
 type config struct {
-	Data        string       `yaml:"data" env:"DATA"`
-	Listen      string       `yaml:"listen" env:"LISTEN"`
-	Models      string       `yaml:"models" env:"MODELS"`
-	Model       string       `yaml:"model" env:"MODEL"`
-	ONNXRuntime string       `yaml:"onnxruntime" env:"ONNXRUNTIME"`
-	Workers     int          `yaml:"workers" env:"WORKERS"`
-	Threads     int          `yaml:"threads" env:"THREADS"`
-	Batch       int          `yaml:"batch" env:"BATCH"`
-	Providers   []string     `yaml:"providers,flow" env:"PROVIDERS"`
-	Fallback    bool         `yaml:"provider_fallback" env:"PROVIDER_FALLBACK"`
-	Hub         hubConfig    `yaml:"hub" envPrefix:"HUB_"`
-	Frames      frames       `yaml:"frames" envPrefix:"FRAMES_"`
-	Privacy     privacy      `yaml:"privacy" envPrefix:"PRIVACY_"`
-	Votes       votesConfig  `yaml:"votes" envPrefix:"VOTES_"`
-	Probes      probesConfig `yaml:"probes" envPrefix:"PROBES_"`
-	Index       indexConfig  `yaml:"index" envPrefix:"INDEX_"`
-	Limits      limits       `yaml:"limits" envPrefix:"LIMITS_"`
-	Log         logConfig    `yaml:"log" envPrefix:"LOG_"`
+	Data        string         `yaml:"data" env:"DATA"`
+	Listen      string         `yaml:"listen" env:"LISTEN"`
+	Models      string         `yaml:"models" env:"MODELS"`
+	Model       string         `yaml:"model" env:"MODEL"`
+	ONNXRuntime string         `yaml:"onnxruntime" env:"ONNXRUNTIME"`
+	Workers     int            `yaml:"workers" env:"WORKERS"`
+	Threads     int            `yaml:"threads" env:"THREADS"`
+	Batch       int            `yaml:"batch" env:"BATCH"`
+	Providers   []string       `yaml:"providers,flow" env:"PROVIDERS"`
+	Fallback    bool           `yaml:"provider_fallback" env:"PROVIDER_FALLBACK"`
+	Hub         hubConfig      `yaml:"hub" envPrefix:"HUB_"`
+	Frames      frames         `yaml:"frames" envPrefix:"FRAMES_"`
+	Folders     foldersConfig  `yaml:"folders" envPrefix:"FOLDERS_"`
+	Studies     studiesConfig  `yaml:"studies" envPrefix:"STUDIES_"`
+	Webhooks    webhooksConfig `yaml:"webhooks" envPrefix:"WEBHOOKS_"`
+	Privacy     privacy        `yaml:"privacy" envPrefix:"PRIVACY_"`
+	Votes       votesConfig    `yaml:"votes" envPrefix:"VOTES_"`
+	Probes      probesConfig   `yaml:"probes" envPrefix:"PROBES_"`
+	Index       indexConfig    `yaml:"index" envPrefix:"INDEX_"`
+	Limits      limits         `yaml:"limits" envPrefix:"LIMITS_"`
+	Hosts       []string       `yaml:"hosts,flow" env:"HOSTS"`
+	Proxies     []string       `yaml:"trusted_proxies,flow" env:"TRUSTED_PROXIES"`
+	TLS         tlsConfig      `yaml:"tls" envPrefix:"TLS_"`
+	Auth        authConfig     `yaml:"auth" envPrefix:"AUTH_"`
+	CORS        corsConfig     `yaml:"cors" envPrefix:"CORS_"`
+	Audit       auditConfig    `yaml:"audit" envPrefix:"AUDIT_"`
+	Log         logConfig      `yaml:"log" envPrefix:"LOG_"`
+	Admin       adminConfig    `yaml:"admin" envPrefix:"ADMIN_"`
+	Metrics     metricsConfig  `yaml:"metrics" envPrefix:"METRICS_"`
+	Tracing     tracingConfig  `yaml:"tracing" envPrefix:"TRACING_"`
 }
 
 type hubConfig struct {
 	Endpoint string `yaml:"endpoint" env:"ENDPOINT"`
-	Token    string `yaml:"token" env:"TOKEN"`
+	Token    string `yaml:"token" env:"TOKEN" secret:"true"`
 }
 
 type frames struct {
@@ -81,16 +93,37 @@ type indexConfig struct {
 }
 
 type limits struct {
-	ImageBytes    int64 `yaml:"image_bytes" env:"IMAGE_BYTES"`
-	ImagePixels   int64 `yaml:"image_pixels" env:"IMAGE_PIXELS"`
-	ImageFrames   int   `yaml:"image_frames" env:"IMAGE_FRAMES"`
-	RequestBytes  int64 `yaml:"request_bytes" env:"REQUEST_BYTES"`
-	RequestImages int   `yaml:"request_images" env:"REQUEST_IMAGES"`
+	ImageBytes    int64         `yaml:"image_bytes" env:"IMAGE_BYTES"`
+	ImagePixels   int64         `yaml:"image_pixels" env:"IMAGE_PIXELS"`
+	ImageFrames   int           `yaml:"image_frames" env:"IMAGE_FRAMES"`
+	RequestBytes  int64         `yaml:"request_bytes" env:"REQUEST_BYTES"`
+	RequestImages int           `yaml:"request_images" env:"REQUEST_IMAGES"`
+	DiskFreeBytes int64         `yaml:"disk_free_bytes" env:"DISK_FREE_BYTES"`
+	RequestTime   time.Duration `yaml:"request_time" env:"REQUEST_TIME"`
+	Heavy         int           `yaml:"heavy" env:"HEAVY"`
+	Requests      float64       `yaml:"requests" env:"REQUESTS"`
+	Burst         int           `yaml:"burst" env:"BURST"`
+	Bytes         int64         `yaml:"bytes" env:"BYTES"`
+	Concurrent    int           `yaml:"concurrent" env:"CONCURRENT"`
 }
 
 type logConfig struct {
 	Level  string `yaml:"level" env:"LEVEL"`
 	Format string `yaml:"format" env:"FORMAT"`
+}
+
+type adminConfig struct {
+	Listen string `yaml:"listen" env:"LISTEN"`
+}
+
+type metricsConfig struct {
+	Public      bool          `yaml:"public" env:"PUBLIC"`
+	RecallEvery time.Duration `yaml:"recall_every" env:"RECALL_EVERY"`
+}
+
+type tracingConfig struct {
+	Endpoint string  `yaml:"endpoint" env:"ENDPOINT"`
+	Ratio    float64 `yaml:"ratio" env:"RATIO"`
 }
 
 func defaults() config {
@@ -99,12 +132,21 @@ func defaults() config {
 		Providers: []string{"cpu"},
 		Hub:       hubConfig{Endpoint: "https://huggingface.co"},
 		Frames:    frames{Which: api.All, Sample: 16},
+		Folders:   foldersConfig{Allow: []string{}},
+		Studies:   studiesConfig{Quiet: time.Minute},
+		Webhooks:  webhooksConfig{Allow: []string{}},
 		Privacy:   privacy{Fields: slices.Clone(embed.DefaultFields), Originals: api.Deidentified},
 		Votes:     votesConfig{Neighbours: 20, Weighting: "softmax", Temperature: 0.07, OnePerPatient: true},
 		Probes:    probesConfig{RefitLabels: 20, RefitAfter: 5 * time.Minute, RefitShare: 0.1},
 		Index:     indexConfig{Engine: "auto"},
-		Limits:    limits{ImageBytes: 256 << 20, ImagePixels: 100_000_000, ImageFrames: 5000, RequestBytes: 1 << 30, RequestImages: 1000},
-		Log:       logConfig{Level: "info", Format: "text"},
+		Limits: limits{ImageBytes: 256 << 20, ImagePixels: 100_000_000, ImageFrames: 5000, RequestBytes: 1 << 30, RequestImages: 1000, DiskFreeBytes: 1 << 30,
+			RequestTime: time.Hour, Heavy: 64, Requests: 10_000, Burst: 20_000, Concurrent: 256},
+		Log:     logConfig{Level: "info", Format: "text"},
+		Metrics: metricsConfig{RecallEvery: 10 * time.Second},
+		Tracing: tracingConfig{Ratio: 0.1},
+		Hosts:   []string{}, Proxies: []string{}, CORS: corsConfig{Origins: []string{}},
+		Auth:  authConfig{OIDC: oidcConfig{Algorithms: []string{"RS256", "ES256"}, Skew: time.Minute, ScopeClaim: "scope", Scopes: map[string]string{}}},
+		Audit: auditConfig{Record: "all", FileBytes: 64 << 20},
 	}
 }
 
@@ -140,7 +182,7 @@ func loadConfig(path string) (config, error) {
 // checkEnvironment refuses variables that look like settings and are none.
 func checkEnvironment(c *config) error {
 	known := map[string]bool{}
-	for _, name := range []string{"CONFIG", "TESTDATA", "CHARLS", "OPENJPEG"} { // the last two are of embed/native
+	for _, name := range []string{"CONFIG", "KEY", "KEY_FILE", "TESTDATA", "CHARLS", "OPENJPEG"} { // the last two are of embed/native
 		known[envPrefix+name] = true
 	}
 	fields, err := env.GetFieldParamsWithOptions(c, env.Options{Prefix: envPrefix})
@@ -175,6 +217,9 @@ func (c config) check() error {
 		within("votes.neighbours", c.Votes.Neighbours, 1, 10_000),
 		oneOf("frames.which", c.Frames.Which, api.All, api.Middle, api.Sample),
 		within("frames.sample", c.Frames.Sample, 1, 10_000),
+		c.Folders.check(),
+		within("studies.quiet", c.Studies.Quiet, time.Second, 24*time.Hour),
+		c.Webhooks.check(),
 		oneOf("privacy.originals", c.Privacy.Originals, api.Deidentified, api.None, api.Received),
 		c.Privacy.check(),
 		oneOf("votes.weighting", c.Votes.Weighting, "softmax", "uniform", "distance"),
@@ -195,6 +240,18 @@ func (c config) check() error {
 		within("limits.request_images", c.Limits.RequestImages, 1, 1_000_000),
 		oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error"),
 		oneOf("log.format", c.Log.Format, "text", "json"),
+		within("limits.disk_free_bytes", c.Limits.DiskFreeBytes, 0, 1<<50),
+		within("metrics.recall_every", c.Metrics.RecallEvery, 0, 1000*time.Hour),
+		within("tracing.ratio", c.Tracing.Ratio, 0, 1),
+		within("limits.request_time", c.Limits.RequestTime, time.Second, 1000*time.Hour),
+		within("limits.heavy", c.Limits.Heavy, 0, 100_000),
+		within("limits.requests", c.Limits.Requests, 0, 1e9),
+		within("limits.burst", c.Limits.Burst, 0, 1_000_000_000),
+		within("limits.bytes", c.Limits.Bytes, 0, 1<<40),
+		within("limits.concurrent", c.Limits.Concurrent, 0, 1_000_000),
+		oneOf("audit.record", c.Audit.Record, "all", "changes", "nothing"),
+		within("audit.file_bytes", c.Audit.FileBytes, 1<<20, 1<<40),
+		c.checkAccess(),
 	)
 }
 

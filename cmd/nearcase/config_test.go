@@ -32,7 +32,7 @@ func TestExampleConfigurationEqualsTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := keys(t, example(t)), keys(t, written); got != want {
+	if got, want := keyNames(t, example(t)), keyNames(t, written); got != want {
 		t.Errorf("keys of config.example.yaml:\n%s\nkeys of the configuration:\n%s", got, want)
 	}
 }
@@ -53,7 +53,7 @@ func TestExampleConfigurationExplainsEveryKey(t *testing.T) {
 	}
 }
 
-func keys(t *testing.T, b []byte) string {
+func keyNames(t *testing.T, b []byte) string {
 	t.Helper()
 	var node yaml.Node
 	if err := yaml.Unmarshal(b, &node); err != nil {

@@ -179,11 +179,11 @@ func labelUntilKilled(t *testing.T, data string, round int, want map[string]stri
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	url, kill := startServer(ctx, t, data)
-	c, err := client.New(url)
+	c, err := client.New(url, client.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	page, err := c.List(ctx, "default", 0, 100)
+	page, err := c.List(ctx, "default", api.ListOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"nearcase/api"
@@ -52,15 +53,25 @@ func (d demoCommand) Run(ctx context.Context, s *session) (err error) {
 		defer func() { err = errors.Join(err, os.RemoveAll(c.Data)) }()
 	}
 	s.serves = !d.Once
-	service, done, err := s.openLocal(c, orNew)
+	r, err := s.newRunning(c)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, done()) }()
-	if err := d.show(ctx, s, c, service); err != nil || d.Once {
-		return err
+	service, closing, err := s.openLocal(c, orNew)
+	if err != nil {
+		return errors.Join(err, r.close(nil)())
 	}
-	return serve(ctx, c, service, s.stderr, func(url string) { invite(s.stdout, url) })
+	done := sync.OnceValue(closing)
+	defer func() {
+		if failed := done(); !errors.Is(err, failed) {
+			err = errors.Join(err, failed)
+		}
+	}()
+	if err := d.show(ctx, s, c, service); err != nil || d.Once {
+		return errors.Join(err, r.close(nil)())
+	}
+	opened := func() (*api.Service, func() error, error) { return service, done, nil }
+	return r.run(ctx, opened, func(url string) { invite(s.stdout, url) })
 }
 
 // show is the demo itself.

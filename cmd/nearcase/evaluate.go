@@ -10,9 +10,10 @@ import (
 )
 
 type evaluateCommand struct {
-	Collection    string   `short:"c" default:"default" help:"Collection."`
-	With          []string `help:"Other collections with the same images, by other networks, to compare." placeholder:"COLLECTION"`
-	Task          string   `short:"t" help:"Task (default: the only one)."`
+	Collection string   `short:"c" default:"default" help:"Collection."`
+	With       []string `help:"Other collections with the same images, by other networks, to compare." placeholder:"COLLECTION"`
+	Task       string   `short:"t" help:"Task (default: the only one)."`
+	filterFlags
 	Folds         int      `help:"Patient-grouped folds (default: 5)."`
 	Split         string   `help:"Divide by a metadata field or another task instead of folds." placeholder:"FIELD"`
 	Train         string   `help:"Value of --split of the images to learn from (default: every other)." placeholder:"VALUE"`
@@ -69,6 +70,10 @@ func (q evaluateCommand) options(s *session) (api.EvaluateOptions, error) {
 		Task: q.Task, Collections: q.With, Folds: q.Folds, K: q.K, Seed: q.Seed, Rounds: q.Rounds, Methods: q.Method,
 		Subgroups: q.Subgroup, LearningCurve: q.LearningCurve, WithoutLeak: q.WithoutLeak,
 		Mistakes: q.Mistakes, WithoutImages: q.WithoutImages || q.Report == "",
+	}
+	var err error
+	if o.Filter, err = q.filter(); err != nil {
+		return o, err
 	}
 	if q.Mistakes == 0 || q.Report == "" && !s.JSON {
 		o.Mistakes = -1

@@ -15,13 +15,13 @@ import (
 )
 
 type exportCommand struct {
-	Collection     string   `short:"c" default:"default" help:"Collection."`
-	Output         string   `short:"o" required:"" help:"File to write; - is the standard output." placeholder:"FILE"`
-	Format         string   `help:"npz, jsonl or parquet (default: by the file's extension)."`
-	Task           []string `short:"t" help:"Tasks to export the labels of (default: all)." sep:"none"`
-	Where          []string `help:"Only images whose metadata say so; repeat it for several fields." placeholder:"FIELD=VALUE|VALUE" sep:"none"`
-	WithoutVectors bool     `help:"Leave the vectors out."`
-	Force          bool     `short:"f" help:"Replace a file that is there."`
+	Collection string   `short:"c" default:"default" help:"Collection."`
+	Output     string   `short:"o" required:"" help:"File to write; - is the standard output." placeholder:"FILE"`
+	Format     string   `help:"npz, jsonl or parquet (default: by the file's extension)."`
+	Task       []string `short:"t" help:"Tasks to export the labels of (default: all)." sep:"none"`
+	filterFlags
+	WithoutVectors bool `help:"Leave the vectors out."`
+	Force          bool `short:"f" help:"Replace a file that is there."`
 }
 
 func (exportCommand) Help() string {
@@ -73,7 +73,7 @@ func (q exportCommand) options() (api.ExportOptions, error) {
 		return o, fmt.Errorf("--output %s tells no format by .npz, .jsonl or .parquet: name one with --format", q.Output)
 	}
 	var err error
-	o.Where, err = fieldsAndValues(q.Where)
+	o.Filter, err = q.filter()
 	return o, err
 }
 

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"nearcase/api"
-	"nearcase/store"
 )
 
 // sheetStored is the summary of a CSV of labels.
@@ -57,8 +56,8 @@ func (l labelCommand) sheet(ctx context.Context, s *session, o operations) error
 // stored reads which instances there are.
 func (l labelCommand) stored(ctx context.Context, s *session, o operations, c api.Collection) (*api.Stored, error) {
 	stored, progress, done := api.NewStored(), s.progress("read instances"), 0
-	for after := store.Key(0); ; {
-		page, err := o.List(ctx, l.Collection, after, 1000)
+	for next := (api.ListOptions{Limit: 1000}); ; {
+		page, err := o.List(ctx, l.Collection, next)
 		if err != nil {
 			return nil, err
 		}
@@ -67,7 +66,7 @@ func (l labelCommand) stored(ctx context.Context, s *session, o operations, c ap
 		}
 		done += len(page.Instances)
 		progress(done, c.Status.Instances)
-		if after = page.Next; after == 0 {
+		if next.Cursor = page.Next; next.Cursor == "" {
 			return stored, nil
 		}
 	}

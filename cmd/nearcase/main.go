@@ -11,13 +11,27 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	kongcompletion "github.com/jotaen/kong-completion"
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	stop()
-	os.Exit(code)
+	os.Exit(run(untilInterrupted(), os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// untilInterrupted returns a context that ends with the first interrupt, or the
+// first request to end. The second ends the program at once, with the exit status
+// that shells have for it.
+func untilInterrupted() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-signals
+		cancel()
+		second, _ := (<-signals).(syscall.Signal)
+		os.Exit(128 + int(second))
+	}()
+	return ctx
 }
 
 // commands are the command line. Flags win over the environment, which wins
@@ -36,11 +50,28 @@ type commands struct {
 	Review      reviewCommand      `cmd:"" help:"List probable label errors, duplicates and images worth labelling."`
 	Export      exportCommand      `cmd:"" help:"Write vectors, labels and metadata for NumPy, Parquet or JSON readers."`
 	Reindex     reindexCommand     `cmd:"" help:"Rebuild the index, perhaps with another engine, while the old one serves."`
+	List        listCommand        `cmd:"" help:"List stored images by a filter and in an order."`
+	Delete      deleteCommand      `cmd:"" help:"Delete the images that a filter lets pass."`
+	Erase       eraseCommand       `cmd:"" help:"Erase a patient for good, verify it, and show receipts of that."`
+	Compact     compactCommand     `cmd:"" help:"Rewrite the store without what was deleted, so that its bytes are gone."`
 	Bench       benchCommand       `cmd:"" help:"Measure models and index engines on images of yours."`
 	Collections collectionsCommand `cmd:"" help:"List, show, create or drop collections."`
+	Jobs        jobsCommand        `cmd:"" help:"List, show, await and cancel work in the background."`
+	Changes     changesCommand     `cmd:"" help:"Tell what has happened after a cursor, or as it happens."`
+	Webhooks    webhooksCommand    `cmd:"" help:"List, make, change and test webhooks, and send dead letters again."`
+	Keys        keysCommand        `cmd:"" help:"List, make, rotate and revoke API keys."`
+	Audit       auditCommand       `cmd:"" help:"Verify and show the audit log: who saw or changed what."`
 	Models      modelsCommand      `cmd:"" help:"List, pull, add, inspect and verify models."`
+	Config      configCommand      `cmd:"" help:"Print or check the configuration."`
+	Doctor      doctorCommand      `cmd:"" help:"Check machine, models, data directory and network, and say what to do."`
+	Health      healthCommand      `cmd:"" help:"Ask a server whether it is ready."`
 	Version     versionCommand     `cmd:"" help:"Print versions."`
+	Completion  completion         `cmd:"" help:"Let a shell complete commands and flags: bash, zsh or fish."`
+	Man         manCommand         `cmd:"" help:"Write the manual page."`
 }
+
+// completion prints what makes a shell ask the program itself to complete a line.
+type completion = kongcompletion.Completion
 
 const description = `A case library for medical images: it embeds images with a frozen network and
 answers a new one with the most similar cases, the vote of their labels, and
@@ -64,6 +95,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		fmt.Fprintln(stderr, "nearcase:", err)
 		return 2
+	}
+	completed := false
+	kongcompletion.Register(parser, kongcompletion.WithExitFunc(func(int) { completed = true }))
+	if completed {
+		return 0
 	}
 	if len(args) == 0 {
 		args = []string{"--help"}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -26,6 +27,7 @@ type models struct {
 	measuring *measuring // nil for a command that is over soon: see tune
 	refit     api.Refit
 	logger    *slog.Logger
+	begin     func(ctx context.Context, stage string) (context.Context, func(error))
 }
 
 // open loads a model by name into ONNX Runtime, with its text tower if it has one.
@@ -207,7 +209,7 @@ func tokenizer(f embed.Folder) (*text.Tokenizer, string, error) {
 // be used say why.
 func (m models) list() ([]api.ModelInfo, error) {
 	infos := []api.ModelInfo{describe(scatter.Manifest(), "")}
-	infos[0].Builtin = true
+	infos[0].Builtin, infos[0].Bytes = true, int64(len(scatter.Graph()))
 	names, err := m.names()
 	for _, name := range names {
 		path := filepath.Join(m.config.Models, name)
@@ -216,9 +218,24 @@ func (m models) list() ([]api.ModelInfo, error) {
 		if err != nil {
 			info = api.ModelInfo{Name: name, Problem: strings.ReplaceAll(err.Error(), path, name)}
 		}
+		info.Bytes = sizeOf(path)
 		infos = append(infos, info)
 	}
 	return infos, err
+}
+
+// sizeOf is what the files below a folder take, as far as they can be looked at.
+func sizeOf(path string) (bytes int64) {
+	_ = filepath.WalkDir(path, func(file string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return nil
+		}
+		if info, err := os.Stat(file); err == nil && info.Mode().IsRegular() { // through links to a shared file
+			bytes += info.Size()
+		}
+		return nil
+	})
+	return bytes
 }
 
 // names lists the folders in the models folder that are meant as models, in order.

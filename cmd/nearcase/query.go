@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,31 +10,36 @@ import (
 	"strings"
 
 	"nearcase/api"
+	"nearcase/store"
 )
 
 // queryFlags name what to ask about.
 type queryFlags struct {
-	Image         string  `arg:"" optional:"" help:"Image to ask about." type:"path"`
-	Instance      string  `short:"i" help:"Ask about a stored instance instead." placeholder:"ID"`
-	Collection    string  `short:"c" default:"default" help:"Collection to ask."`
-	K             int     `short:"k" help:"Number of neighbours (default: 20)."`
-	Patient       string  `help:"Patient of the image, to be left out of the answer."`
-	Study         string  `help:"Study of the image, to be left out of the answer."`
-	SamePatient   bool    `help:"Let the query's own patient into the answer."`
-	OnePerPatient bool    `help:"At most one case of each patient, the nearest."`
-	MinScore      float32 `help:"Leave out cases less similar than this (-1 to 1)."`
-	Exact         bool    `help:"Exact answer whatever the index."`
+	Image       string  `arg:"" optional:"" help:"Image to ask about." type:"path"`
+	Instance    string  `short:"i" help:"Ask about a stored instance instead." placeholder:"ID"`
+	Collection  string  `short:"c" default:"default" help:"Collection to ask."`
+	K           int     `short:"k" help:"Number of neighbours (default: 20)."`
+	Patient     string  `help:"Patient of the image, to be left out of the answer."`
+	Study       string  `help:"Study of the image, to be left out of the answer; without an image, the stored study to ask about."`
+	SamePatient bool    `help:"Let the query's own patient into the answer."`
+	GroupBy     string  `help:"At most one case of each patient or study, the nearest: patient, study or none (default: none; votes: as configured)."`
+	MinScore    float32 `help:"Leave out cases less similar than this (-1 to 1)."`
+	Exact       bool    `help:"Exact answer whatever the index."`
 
-	Where []string `help:"Only cases whose metadata say so; repeat it for several fields." placeholder:"FIELD=VALUE|VALUE" sep:"none"`
-	Level string   `enum:"instance,series,study" default:"instance" help:"Ask for instances, or for whole series or studies (instance, series, study)."`
-	Pool  string   `enum:"mean,max" default:"mean" help:"How the vectors of a series or study make one: mean or max."`
+	Like    []string `help:"Stored instance that cases are to be like; repeat it for several." placeholder:"ID" sep:"none"`
+	Unlike  []string `help:"Stored instance that cases are to be unlike; repeat it for several." placeholder:"ID" sep:"none"`
+	Exclude []string `help:"Stored instance to leave out; repeat it for several." placeholder:"ID" sep:"none"`
+	filterFlags
+	Level string `enum:"instance,series,study," default:"" help:"Ask for instances, or for whole series or studies: instance, series or study (default: instance; of a study: study)."`
+	Pool  string `enum:"mean,max" default:"mean" help:"How the vectors of a series or study make one: mean or max."`
 }
 
 func (f queryFlags) query(c config) (api.Query, error) {
 	q := api.Query{Instance: f.Instance, K: f.K, Patient: f.Patient, Study: f.Study, Level: f.Level, Pool: f.Pool,
-		SamePatient: f.SamePatient, OnePerPatient: f.OnePerPatient, MinScore: f.MinScore, Exact: f.Exact}
+		SamePatient: f.SamePatient, GroupBy: f.GroupBy, MinScore: f.MinScore, Exact: f.Exact,
+		Like: f.Like, Unlike: f.Unlike, Exclude: api.Exclusion{Instances: f.Exclude}}
 	var err error
-	if q.Where, err = fieldsAndValues(f.Where); err != nil || f.Image == "" {
+	if q.Filter, err = f.filter(); err != nil || f.Image == "" {
 		return q, err
 	}
 	if q.Image, err = api.ReadFile(f.Image, c.Limits.ImageBytes); err == nil && q.Image == nil {
@@ -59,26 +65,10 @@ func one(q api.Query, alternatives string) error {
 			asked++
 		}
 	}
-	if asked != 1 {
-		return errors.New("name one image, or one stored instance with --instance" + alternatives)
+	if asked > 1 || asked == 0 && len(q.Like) == 0 && (q.Study == "" || len(q.Unlike) > 0) {
+		return errors.New("name one image, one stored instance with --instance, a stored study with --study, examples with --like" + alternatives)
 	}
 	return nil
-}
-
-// fieldsAndValues reads FIELD=VALUE|VALUE, several of which must all hold.
-func fieldsAndValues(texts []string) (map[string][]string, error) {
-	var where map[string][]string
-	for _, text := range texts {
-		field, values, ok := strings.Cut(text, "=")
-		if !ok || field == "" || where[field] != nil {
-			return nil, fmt.Errorf("--where %q: use FIELD=VALUE or FIELD=VALUE|VALUE, each field once", text)
-		}
-		if where == nil {
-			where = map[string][]string{}
-		}
-		where[field] = strings.Split(values, "|")
-	}
-	return where, nil
 }
 
 type similarCommand struct {
@@ -93,9 +83,11 @@ query's own image, study and patient are left out unless --same-patient is given
 
   nearcase similar --collection cxr image.png
   nearcase similar --collection cxr --instance 1.2.840.113619.2.5 -k 5
-  nearcase similar --collection cxr --labelled finding=pneumonia --one-per-patient image.png
+  nearcase similar --collection cxr --labelled finding=pneumonia --group-by patient image.png
   nearcase similar --collection cxr --where Modality=CR|DX --where PatientSex=F study/image.dcm
-  nearcase similar --collection ct --level study --instance 1.2.840.113619.2.5
+  nearcase similar --collection cxr --filter '{"field": "PatientAge", "lt": 18}' image.png
+  nearcase similar --collection ct --study 1.2.840.113619.2
+  nearcase similar --collection cxr --like ID --like ID --unlike ID
   nearcase similar --collection derm --text "a photo of a melanoma"`
 }
 
@@ -109,21 +101,31 @@ func (q similarCommand) Run(ctx context.Context, s *session) error {
 		if err := one(query, ", or a text with --text"); err != nil {
 			return err
 		}
-		if query.Labelled, query.Classes, err = taskAndClasses(q.Labelled); err != nil {
+		labelled, err := labelledFilter(q.Labelled)
+		if err != nil {
 			return err
 		}
+		query.Filter = store.Both(labelled, query.Filter)
 		answer, err := o.Similar(ctx, q.Collection, query)
 		if err != nil {
 			return err
 		}
 		return s.print(answer, func(w io.Writer) {
-			printCases(w, answer.Cases, query.Level)
+			printCases(w, answer.Cases, levelOf(query))
 			if len(answer.Cases) == 0 {
 				fmt.Fprintln(w, none("case", query))
 			}
 			fmt.Fprintln(w, about(query, answer.Query, answer.Provenance))
 		})
 	})
+}
+
+// levelOf is what answers a query.
+func levelOf(q api.Query) string {
+	if q.Level == "" && q.Instance == "" && q.Image == nil && q.Text == "" && len(q.Like) == 0 {
+		return "study"
+	}
+	return cmp.Or(q.Level, "instance")
 }
 
 // printCases prints a row for each case; its columns are those that any case has
@@ -192,16 +194,18 @@ func frameText(frame int) string {
 	return fmt.Sprint(frame)
 }
 
-// taskAndClasses reads TASK or TASK=CLASS|CLASS; nothing is neither.
-func taskAndClasses(text string) (task string, classes []string, err error) {
+// labelledFilter reads TASK or TASK=CLASS|CLASS; nothing is no filter.
+func labelledFilter(text string) (*store.Filter, error) {
 	task, list, some := strings.Cut(text, "=")
-	if text != "" && task == "" || some && list == "" {
-		return "", nil, fmt.Errorf("--labelled %q: use TASK, or TASK=CLASS|CLASS", text)
+	switch {
+	case text == "":
+		return nil, nil
+	case task == "" || some && list == "":
+		return nil, fmt.Errorf("--labelled %q: use TASK, or TASK=CLASS|CLASS", text)
+	case some:
+		return &store.Filter{Task: task, Saying: store.Saying{Has: strings.Split(list, "|")}}, nil
 	}
-	if some {
-		classes = strings.Split(list, "|")
-	}
-	return task, classes, nil
+	return &store.Filter{Task: task, Saying: store.Saying{Labelled: new(true)}}, nil
 }
 
 func join(classes []string) string {
@@ -214,11 +218,8 @@ func join(classes []string) string {
 // none says that nothing answers a query, and what it had to pass.
 func none(what string, q api.Query) string {
 	var filters []string
-	if q.Labelled != "" {
-		filters = append(filters, strings.TrimSuffix("--labelled "+q.Labelled+"="+strings.Join(q.Classes, "|"), "="))
-	}
-	for _, field := range sortedKeys(q.Where) {
-		filters = append(filters, "--where "+field+"="+strings.Join(q.Where[field], "|"))
+	if q.Filter != nil {
+		filters = append(filters, filterText(q.Filter))
 	}
 	if q.MinScore != 0 {
 		filters = append(filters, fmt.Sprintf("--min-score %g", q.MinScore))

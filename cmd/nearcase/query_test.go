@@ -58,12 +58,12 @@ func TestQueryWithoutAnAnswerNamesItsFilters(t *testing.T) {
 	succeed(t, in("ingest", folder)...)
 	succeed(t, in("label", apitest.Jane.Instance, "finding=a", "--new-classes")...)
 	for args, want := range map[string]string{
-		"similar --where Modality=MR|DX --where PatientSex=F": "no case beside the query's own passes --where Modality=MR|DX --where PatientSex=F",
+		"similar --where Modality=MR|DX --where PatientSex=F": "no case beside the query's own passes --filter {\"all\":[{\"field\":\"Modality\",\"in\":[\"MR\",\"DX\"]},{\"field\":\"PatientSex\",\"in\":[\"F\"]}]}",
 		"similar --min-score 0.99999":                         "no case beside the query's own passes --min-score 0.99999",
-		"similar --labelled finding=a":                        "no case beside the query's own passes --labelled finding=a",
-		"similar --labelled finding":                          "no case beside the query's own passes --labelled finding\n",
+		"similar --labelled finding=a":                        "no case beside the query's own passes --filter {\"task\":\"finding\",\"has\":[\"a\"]}",
+		"similar --labelled finding":                          "no case beside the query's own passes --filter {\"task\":\"finding\",\"labelled\":true}\n",
 		"similar --patient MRN-2":                             "no case beside the query's own\n",
-		"classify --where Modality=MR":                        "finding: no labelled case beside the query's own passes --where Modality=MR",
+		"classify --where Modality=MR":                        "finding: no labelled case beside the query's own passes --filter {\"field\":\"Modality\",\"in\":[\"MR\"]}",
 		"classify":                                            "finding: no labelled case beside the query's own\n",
 		"similar":                                             "left out as the query's own patient: 1",
 		"similar --same-patient":                              "left out as the query's own: 1",

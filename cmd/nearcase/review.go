@@ -16,11 +16,11 @@ type reviewCommand struct {
 	Task       string   `short:"t" help:"Task whose labels are reviewed (default: the only one)."`
 	Kind       []string `short:"k" help:"label_errors, duplicates, uncertain, novel or diverse (default: all)."`
 	Limit      int      `short:"n" help:"Items of each list." default:"20"`
-	Where      []string `help:"Only images whose metadata say so; repeat it for several fields." placeholder:"FIELD=VALUE|VALUE" sep:"none"`
-	EveryImage bool     `help:"Several images of a patient among the uncertain, novel and diverse."`
-	Similarity float64  `help:"Similarity from which images are near-duplicates (default: by how similar different patients are)."`
-	CSV        string   `name:"csv" help:"Write the lists to a file, or to - for the standard output." placeholder:"FILE"`
-	Force      bool     `short:"f" help:"Replace a file that is there."`
+	filterFlags
+	EveryImage bool    `help:"Several images of a patient among the uncertain, novel and diverse."`
+	Similarity float64 `help:"Similarity from which images are near-duplicates (default: by how similar different patients are)."`
+	CSV        string  `name:"csv" help:"Write the lists to a file, or to - for the standard output." placeholder:"FILE"`
+	Force      bool    `short:"f" help:"Replace a file that is there."`
 }
 
 func (reviewCommand) Help() string {
@@ -34,7 +34,7 @@ teach most: uncertain, novel and diverse ones. Each comes with its reason.
 }
 
 func (q reviewCommand) Run(ctx context.Context, s *session) error {
-	where, err := fieldsAndValues(q.Where)
+	filter, err := q.filter()
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,7 @@ func (q reviewCommand) Run(ctx context.Context, s *session) error {
 	if err := q.vacant(); err != nil {
 		return err
 	}
-	o := api.ReviewOptions{Task: q.Task, Kinds: q.Kind, Limit: q.Limit, Where: where, EveryImage: q.EveryImage, Similarity: q.Similarity}
+	o := api.ReviewOptions{Task: q.Task, Kinds: q.Kind, Limit: q.Limit, Filter: filter, EveryImage: q.EveryImage, Similarity: q.Similarity}
 	return s.with(existing, func(p operations, _ config) error {
 		review, err := p.Review(ctx, q.Collection, o, s.progress("review"))
 		if err != nil {

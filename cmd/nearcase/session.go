@@ -9,7 +9,10 @@ import (
 	"io"
 	"iter"
 	"log/slog"
+	"net"
+	"net/url"
 	"os"
+	"strings"
 	"sync"
 
 	"github.com/schollz/progressbar/v3"
@@ -17,6 +20,8 @@ import (
 
 	"nearcase/api"
 	"nearcase/api/client"
+	"nearcase/api/observe"
+	"nearcase/api/rest"
 	"nearcase/embed"
 	"nearcase/probe"
 	"nearcase/store"
@@ -28,6 +33,7 @@ type globals struct {
 	Config      string `help:"Configuration file (see config.example.yaml)." placeholder:"FILE" env:"NEARCASE_CONFIG"`
 	Data        string `help:"Data directory (default: nearcase-data)." placeholder:"DIR" xor:"where"`
 	Server      string `help:"Work on a running server instead of a data directory." placeholder:"URL" xor:"where"`
+	KeyFile     string `help:"File with the API key for --server (default: the key in NEARCASE_KEY)." placeholder:"FILE" env:"NEARCASE_KEY_FILE"`
 	ModelsDir   string `name:"models-dir" help:"Folder with a folder for each model (default: models)." placeholder:"DIR"`
 	Onnxruntime string `help:"Path of the ONNX Runtime library." placeholder:"FILE"`
 	JSON        bool   `name:"json" help:"Print JSON."`
@@ -40,6 +46,12 @@ type session struct {
 	stdout, stderr io.Writer
 	measuring      *measuring // nil unless it will work for long
 	serves         bool       // it goes on until it is told to end
+	// ending, if set, ends the opening of a data directory.
+	ending context.Context
+	// begin, if set, is told of the stages of the work.
+	begin func(ctx context.Context, stage string) (context.Context, func(error))
+	level slog.LevelVar
+	log   *slog.Logger // nil until it is asked for
 }
 
 // operations are what both a data directory and a server can do.
@@ -51,7 +63,8 @@ type operations interface {
 	Drop(ctx context.Context, collection string) error
 	ListModels(context.Context) ([]api.ModelInfo, error)
 	Ingest(ctx context.Context, collection string, images iter.Seq[api.Image], o api.IngestOptions) iter.Seq2[api.Item, error]
-	List(ctx context.Context, collection string, after store.Key, limit int) (api.Page, error)
+	List(ctx context.Context, collection string, o api.ListOptions) (api.Page, error)
+	Sweep(ctx context.Context, collection string, o api.SweepOptions, progress func(done, total int)) (api.Swept, error)
 	Label(ctx context.Context, collection string, labels []api.LabelRequest) (api.Labelled, error)
 	History(ctx context.Context, collection, id string) ([]api.LabelEntry, error)
 	Settings(ctx context.Context, collection, task string) (store.Settings, error)
@@ -67,6 +80,13 @@ type operations interface {
 	Review(ctx context.Context, collection string, o api.ReviewOptions, progress func(done, total int)) (api.Review, error)
 	Export(ctx context.Context, collection string, o api.ExportOptions, w io.Writer, progress func(done, total int)) (api.Exported, error)
 	Reindex(ctx context.Context, collection string, to store.Reindexing, progress func(done, total int)) (store.Reindexed, error)
+	Amend(ctx context.Context, collection string, a store.Amendment) (api.Collection, error)
+	Statistics(ctx context.Context, collection string) (store.Statistics, error)
+	Erase(ctx context.Context, collection, patient string, progress func(done, total int)) (api.Receipt, error)
+	Receipts(ctx context.Context) ([]api.Receipt, error)
+	Receipt(ctx context.Context, id string) (api.Receipt, error)
+	Compact(ctx context.Context, progress func(done, total int)) (store.Compacted, error)
+	events
 }
 
 var (
@@ -98,11 +118,32 @@ func (s *session) open(a access) (operations, config, func() error, error) {
 		return nil, c, nil, err
 	}
 	if s.Server != "" {
-		o, err := client.New(s.Server)
-		return o, c, func() error { return nil }, err
+		o, err := s.connect()
+		if err != nil {
+			return nil, c, nil, err
+		}
+		return o, c, o.Close, nil
 	}
 	o, done, err := s.openLocal(c.calm(), a)
 	return o, c, done, err
+}
+
+// connect returns a client of the server, with the API key that there is for it.
+// A key is not sent in the clear.
+func (s *session) connect() (*client.Client, error) {
+	key := os.Getenv("NEARCASE_KEY")
+	if s.KeyFile != "" {
+		text, err := os.ReadFile(s.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("API key: %w", err)
+		}
+		key = strings.TrimSpace(string(text))
+	}
+	u, err := url.Parse(s.Server)
+	if key != "" && err == nil && u.Scheme == "http" && rest.CheckListen(net.JoinHostPort(u.Hostname(), "0")) != nil {
+		return nil, fmt.Errorf("an API key would be sent to %s in the clear: use https", u.Redacted())
+	}
+	return client.New(s.Server, client.Options{Key: key})
 }
 
 // openLocal opens the data directory for a service.
@@ -115,7 +156,7 @@ func (s *session) openLocal(c config, a access) (*api.Service, func() error, err
 	if err != nil {
 		return nil, nil, errors.Join(err, catalog.Close())
 	}
-	m := models{config: c, measuring: s.measuring, refit: c.Probes.refit(s.serves), logger: newLogger(c.Log, s.stderr)}
+	m := models{config: c, measuring: s.measuring, refit: c.Probes.refit(s.serves), logger: s.logger(c), begin: s.begin}
 	m.refit.Progress = s.progress("refit probes")
 	service := newService(m, catalog, p)
 	return service, func() error { return errors.Join(service.Close(), catalog.Close()) }, nil
@@ -123,7 +164,9 @@ func (s *session) openLocal(c config, a access) (*api.Service, func() error, err
 
 // openCatalog opens the data directory.
 func (s *session) openCatalog(c config, a access) (*local.Catalog, error) {
-	catalog, err := local.Open(c.Data, local.Options{MustExist: bool(a), Progress: s.opening(), Logger: newLogger(c.Log, s.stderr)})
+	catalog, err := local.Open(c.Data, local.Options{
+		MustExist: bool(a), Progress: s.opening(), Logger: s.logger(c), Context: s.ending, Begin: s.begin,
+	})
 	if errors.Is(err, os.ErrNotExist) && a == existing {
 		return nil, fmt.Errorf("no data directory at %s: name one with --data, or make it with nearcase ingest", c.Data)
 	}
@@ -134,12 +177,12 @@ func newService(m models, catalog store.Catalog, p api.Privacy) *api.Service {
 	c := m.config
 	return api.New(api.Options{
 		Catalog: catalog, OpenModel: m.open, Models: m.list,
-		Frames: api.Frames{Which: c.Frames.Which, Sample: c.Frames.Sample}, Privacy: p,
+		Frames: api.Frames{Which: c.Frames.Which, Sample: c.Frames.Sample}, Privacy: p, Folders: c.Folders.byName(),
 		Limits:  embed.Limits{Bytes: c.Limits.ImageBytes, Pixels: c.Limits.ImagePixels, Frames: c.Limits.ImageFrames},
 		Workers: c.Workers, Batch: c.Batch, Neighbours: c.Votes.Neighbours,
 		Weighting:         probe.Weighting{Kind: c.Votes.Weighting, Temperature: c.Votes.Temperature},
-		SeveralPerPatient: !c.Votes.OnePerPatient, Refit: m.refit, Logger: m.logger, Version: currentVersions().String(),
-		Index: c.Index.spec(),
+		SeveralPerPatient: !c.Votes.OnePerPatient, Refit: m.refit, Logger: m.logger, Begin: m.begin, Version: currentVersions().String(),
+		Index: c.Index.spec(), Quiet: c.Studies.Quiet, Networks: c.Webhooks.networks(),
 	})
 }
 
@@ -201,12 +244,20 @@ func (s *session) opening() func(string, int) {
 	}
 }
 
-func newLogger(c logConfig, w io.Writer) *slog.Logger {
-	var level slog.Level
-	_ = level.UnmarshalText([]byte(c.Level)) // checked by config.check
-	o := &slog.HandlerOptions{Level: level}
-	if c.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, o))
+// logger is the log of this run. Its level can be changed, and it knows the
+// requests that it is told of.
+func (s *session) logger(c config) *slog.Logger {
+	if s.log == nil {
+		_ = s.level.UnmarshalText([]byte(c.Log.Level)) // checked by config.check
+		s.log = newLogger(c.Log.Format, s.stderr, &s.level)
 	}
-	return slog.New(slog.NewTextHandler(w, o))
+	return s.log
+}
+
+func newLogger(format string, w io.Writer, level slog.Leveler) *slog.Logger {
+	o := &slog.HandlerOptions{Level: level}
+	if format == "json" {
+		return slog.New(observe.Handler(slog.NewJSONHandler(w, o)))
+	}
+	return slog.New(observe.Handler(slog.NewTextHandler(w, o)))
 }

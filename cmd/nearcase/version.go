@@ -59,7 +59,7 @@ func (versionCommand) Help() string {
 func (versionCommand) Run(ctx context.Context, s *session) error {
 	v := currentVersions()
 	if s.Server != "" {
-		c, err := client.New(s.Server)
+		c, err := client.New(s.Server, client.Options{})
 		if err != nil {
 			return err
 		}

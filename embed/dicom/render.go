@@ -29,6 +29,11 @@ type View struct {
 	Window int
 	// Low and High are the percentiles, 0 to 100; both 0 means 0.5 and 99.5.
 	Low, High float64
+	// Centre and Width, if Width is positive, are a window in place of the file's,
+	// in outputs of the modality LUT, with Function LINEAR, LINEAR_EXACT or SIGMOID
+	// (PS3.3 C.11.2.1); "" is LINEAR.
+	Centre, Width float64
+	Function      string
 }
 
 // Valid returns an ErrView unless files can be rendered with v.
@@ -40,9 +45,17 @@ func (v View) Valid() error {
 		return fmt.Errorf("%w: window %d", ErrView, v.Window)
 	case !(v.Low >= 0 && v.Low < v.High && v.High <= 100):
 		return fmt.Errorf("%w: percentiles %v to %v", ErrView, v.Low, v.High)
+	case !(v.Width >= 0 && v.Width <= mostWidth && math.Abs(v.Centre) <= mostWidth):
+		return fmt.Errorf("%w: window centre %v, width %v", ErrView, v.Centre, v.Width)
+	}
+	if _, err := (window{v.Centre, v.Width}).transfer(v.Function); err != nil {
+		return fmt.Errorf("%w: window function %.40q, want LINEAR, LINEAR_EXACT or SIGMOID", ErrView, v.Function)
 	}
 	return nil
 }
+
+// mostWidth bounds a window that is asked for: no stored value is beyond.
+const mostWidth = 1 << 40
 
 func (v View) orDefault() View {
 	if v.Levels == "" {
@@ -141,6 +154,9 @@ func (f *File) grey(p *Picture, s *Stored, frame int, v View) error {
 
 // levels returns the transformation to grey levels that v chooses.
 func (f *File) levels(s *Stored, m modality, pad padding, frame int, v View) (transfer, error) {
+	if v.Levels == Window && v.Width > 0 {
+		return window{v.Centre, v.Width}.transfer(v.Function)
+	}
 	if v.Levels == Window {
 		voi, err := voiOf(f.macro(frame, tagFrameVOI), v.Window, m.negative(s.Bits, s.Signed))
 		if voi != nil || err != nil {

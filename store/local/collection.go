@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"nearcase/index"
 	"nearcase/store"
@@ -14,7 +15,7 @@ import (
 type collection struct {
 	catalog  *Catalog
 	number   uint32
-	discards bool // originals
+	discards atomic.Bool // originals
 	// building has a place for the one that builds, swaps or saves an index.
 	building chan struct{}
 	// deriving is held by who changes what SaveDerived has kept.
@@ -34,15 +35,19 @@ type collection struct {
 	studies   map[string][]store.Key
 	series    map[string][]store.Key
 	numbers   patients
-	labels    map[string]*said     // by instance
-	labelled  map[string]*labelled // by task
-	texts     map[string]string    // of labels, each once: see text
-	levels    levels
-	dropped   bool
+	// studyNumbers are of studies as numbers are of patients.
+	studyNumbers patients
+	labels       map[string]*said     // by instance
+	labelled     map[string]*labelled // by task
+	texts        map[string]string    // of labels, each once: see text
+	levels       levels
+	dropped      bool
+	deleted      int // instances since the log was compacted
 
 	snapshot store.Key // log entry at which the index was saved last; 0 is never
 	moved    int       // vectors added or removed since
 	refused  int       // vectors there were when a rebuild failed last
+	unclean  bool      // the index may still have what was erased
 }
 
 // described is a collection as it is stored.
@@ -54,28 +59,29 @@ type described struct {
 }
 
 func newCollection(l *Catalog, number uint32, meta described) *collection {
-	return &collection{
-		catalog: l, number: number, discards: meta.DiscardOriginals, building: make(chan struct{}, 1), meta: meta,
+	c := &collection{
+		catalog: l, number: number, building: make(chan struct{}, 1), meta: meta,
 		rows:    map[store.Key]*store.Instance{},
 		ids:     map[string]store.Key{},
 		files:   map[string][]store.Key{},
 		digests: map[string][]store.Key{}, patients: map[string][]store.Key{},
 		studies: map[string][]store.Key{}, series: map[string][]store.Key{},
-		numbers:  patients{of: map[patient]uint32{}},
+		numbers: patients{of: map[patient]uint32{}}, studyNumbers: patients{of: map[patient]uint32{}},
 		labels:   map[string]*said{},
 		labelled: map[string]*labelled{},
 		texts:    map[string]string{},
 	}
+	c.discards.Store(meta.DiscardOriginals)
+	return c
 }
 
-// applyAll shows committed entries to readers.
-func (c *collection) applyAll(entries []store.Entry) error {
+// applyAll shows committed entries to readers, all of them whatever file of one
+// cannot be removed: that is swept at the next start.
+func (c *collection) applyAll(entries []store.Entry) (err error) {
 	for _, e := range entries {
-		if err := c.apply(e); err != nil {
-			return err
-		}
+		err = errors.Join(err, c.apply(e))
 	}
-	return nil
+	return err
 }
 
 // apply shows an entry of the log, whose vector the index has already.
@@ -84,16 +90,18 @@ func (c *collection) apply(e store.Entry) error {
 		c.catalog.originals.keep(c.original(e.Instance))
 	}
 	released := c.applyRows(e)
+	var err error
 	if e.Retires != 0 {
 		c.idx.Remove(uint64(e.Retires))
+		err = c.removeThumbnail(e.Retires)
 	}
-	return c.catalog.originals.release(released)
+	return errors.Join(err, c.catalog.originals.release(released))
 }
 
 // original is the digest under which an instance's original is kept, empty if
 // the collection keeps none.
 func (c *collection) original(i *store.Instance) string {
-	if c.discards {
+	if c.discards.Load() {
 		return ""
 	}
 	return i.Original()
@@ -104,21 +112,38 @@ func (c *collection) applyRows(e store.Entry) (released string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.last = e.Key
+	if e.Kind == store.KindErased {
+		c.erased(e)
+	}
 	if e.Retires != 0 {
 		released = c.retire(e.Retires)
 	}
-	if e.Key > c.snapshot && e.Kind != store.KindLabel {
+	if e.Key > c.snapshot && (e.Kind == store.KindPut || e.Retires != 0) {
 		c.moved++
 	}
 	switch e.Kind {
 	case store.KindPut:
 		c.add(e.Key, e.Instance)
 	case store.KindDelete:
+		c.deleted++
 		delete(c.labels, e.Instance.ID)
 	case store.KindLabel:
 		c.label(e.Key, *e.Label)
 	}
 	return released
+}
+
+// erased shows an entry that names nothing. While the log is read, what it retires
+// is not there.
+func (c *collection) erased(e store.Entry) {
+	if e.Of == store.KindLabel {
+		c.lastLabel = e.Key
+	}
+	if i, ok := c.rows[e.Retires]; ok {
+		c.deleted++
+		c.markAll(e.Retires, i.ID, false)
+		delete(c.labels, i.ID)
+	}
 }
 
 func (c *collection) add(key store.Key, i *store.Instance) {
@@ -133,7 +158,8 @@ func (c *collection) add(key store.Key, i *store.Instance) {
 			by.keys[by.value] = append(by.keys[by.value], key)
 		}
 	}
-	c.numbers.add(key, i)
+	c.numbers.add(key, patientOf(i))
+	c.studyNumbers.add(key, studyOf(i))
 	c.markAll(key, i.ID, true)
 	c.levels.touch(i)
 }
@@ -167,6 +193,9 @@ func (c *collection) retire(key store.Key) (digest string) {
 	}
 	if len(c.patients[i.Patient]) == 0 && (i.Patient != "" || len(c.studies[i.Study]) == 0) {
 		delete(c.numbers.of, patientOf(i))
+	}
+	if !slices.ContainsFunc(c.studies[i.Study], func(k store.Key) bool { return c.rows[k].Patient == i.Patient }) {
+		delete(c.studyNumbers.of, studyOf(i))
 	}
 	if len(c.order) > 2*len(c.rows)+64 {
 		c.order = c.live()

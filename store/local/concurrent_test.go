@@ -71,7 +71,7 @@ func ask(t *testing.T, l store.Catalog, rng *rand.Rand, done <-chan struct{}) {
 		default:
 		}
 		q := store.Query{Vector: storetest.Unit(rng), K: 40, Labelled: "finding", Classes: []string{"normal"}, Exact: rng.IntN(2) == 0,
-			OnePerPatient: rng.IntN(2) == 0, Exclude: store.Exclude{Instances: []string{"i2"}}}
+			OnePer: []string{"", store.Patients}[rng.IntN(2)], Exclude: store.Exclude{Instances: []string{"i2"}}}
 		if rng.IntN(2) == 0 {
 			q.Match = func(i store.Instance, _ map[string]store.Label) bool { return i.ID != "i4" }
 		}
@@ -82,7 +82,7 @@ func ask(t *testing.T, l store.Catalog, rng *rand.Rand, done <-chan struct{}) {
 		patients := map[string]bool{}
 		for i, f := range found {
 			if i > 0 && found[i-1].Score < f.Score || f.Instance.ID == "i2" || q.Match != nil && f.Instance.ID == "i4" ||
-				len(f.Labels["finding"].Classes) != 1 || f.Labels["finding"].Classes[0] != "normal" || q.OnePerPatient && patients[f.Instance.Patient] {
+				len(f.Labels["finding"].Classes) != 1 || f.Labels["finding"].Classes[0] != "normal" || q.OnePer != "" && patients[f.Instance.Patient] {
 				t.Errorf("Search %+v: case %d is %+v", q, i, f)
 			}
 			patients[f.Instance.Patient] = true

@@ -105,7 +105,12 @@ func (l *Catalog) Derived(ctx context.Context, of, name string) (data []byte, er
 // loadDerived reads a file: ErrDerived if it is not there, and ErrDamaged too if
 // it is not what was saved.
 func (c *collection) loadDerived(name string) ([]byte, error) {
-	f, err := os.Open(c.derivedPath(name))
+	return c.readDerived(c.derivedPath(name), name)
+}
+
+// readDerived reads a file whose header says that it is of a name.
+func (c *collection) readDerived(path, name string) ([]byte, error) {
+	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, store.ErrDerived
 	}
@@ -189,14 +194,17 @@ func (c *collection) removeDerived() error {
 	return nil
 }
 
-// sweepDerived removes what a crash left: files half written, and the folders of
-// collections that are gone.
+// sweepDerived removes what a crash left: files half written, the folders of
+// collections that are gone, and thumbnails of those that keep no originals.
 func (l *Catalog) sweepDerived() error {
 	known := map[string]bool{}
+	entries, err := os.ReadDir(l.derived())
 	for _, c := range l.collections {
 		known[filepath.Base(c.derivedDir())] = true
+		if c.discards.Load() {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(c.derivedDir(), thumbnails)))
+		}
 	}
-	entries, err := os.ReadDir(l.derived())
 	for _, e := range entries {
 		dir := filepath.Join(l.derived(), e.Name())
 		if known[e.Name()] {

@@ -2,7 +2,12 @@ package local
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"runtime"
 
 	"nearcase/store"
@@ -13,6 +18,57 @@ import (
 func OpenChoosing(dir string, o Options, choose func(n, dimension int) string) (*Catalog, error) {
 	o.choose = choose
 	return Open(dir, o)
+}
+
+// OpenReaching is Open of a catalog that tells how far a compaction or an erasure
+// is, and fails if the function does.
+func OpenReaching(dir string, o Options, reached func(step string) error) (*Catalog, error) {
+	o.reached = reached
+	return Open(dir, o)
+}
+
+// Ended is closed when Close begins.
+func (l *Catalog) Ended() <-chan struct{} { return l.ctx.Done() }
+
+// CopyDir copies a data directory that may be open, without the holes of its files.
+func CopyDir(to, from string) error {
+	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		below, bad := filepath.Rel(from, path)
+		if err = errors.Join(err, bad); err != nil {
+			return err
+		}
+		if d.IsDir() {
+			return os.MkdirAll(filepath.Join(to, below), 0o700)
+		}
+		return copyFile(filepath.Join(to, below), path)
+	})
+}
+
+func copyFile(to, from string) error {
+	r, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	info, err := r.Stat()
+	if err != nil {
+		return err
+	}
+	w, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	for at := int64(0); ; {
+		begin, end, ok, err := nextData(r, at)
+		if err != nil || !ok {
+			return errors.Join(err, w.Truncate(info.Size()))
+		}
+		if _, err := io.Copy(io.NewOffsetWriter(w, begin), io.NewSectionReader(r, begin, end-begin)); err != nil {
+			return err
+		}
+		at = end
+	}
 }
 
 // Upkeep does now what the maintenance does after commits.

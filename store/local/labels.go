@@ -162,7 +162,8 @@ func (l *Catalog) History(ctx context.Context, name, id string) ([]store.Entry, 
 	if err != nil {
 		return nil, fmt.Errorf("history of %q in collection %s: %w", id, name, err)
 	}
-	return entries, nil
+	// What was deleted or erased since its key was looked up is gone.
+	return slices.DeleteFunc(entries, func(e store.Entry) bool { return e.Label == nil }), nil
 }
 
 // saidOf returns the keys of all label entries of an instance.

@@ -163,7 +163,7 @@ func (c *collection) searchLevel(q store.Query) ([]store.Case, bool, error) {
 		return nil, false, err
 	}
 	c.mu.RLock()
-	err, excluded := c.checkClasses(q), c.excluded(q.Exclude)
+	err, excluded := c.checkClasses(q), c.excludedBy(q)
 	c.mu.RUnlock()
 	if err != nil {
 		return nil, false, err
@@ -171,8 +171,8 @@ func (c *collection) searchLevel(q store.Query) ([]store.Case, bool, error) {
 	l.mu.RLock()
 	defer l.mu.RUnlock()
 	f := index.Filter{Accept: func(key uint64) bool { return c.groupAnswers(q, l.groups[key], excluded) }}
-	if q.OnePerPatient {
-		f.Group = l.numbering()
+	if q.OnePer != "" {
+		f.Group = l.numbering(q.OnePer)
 	}
 	found, err := l.idx.Search(q.Vector, q.K, f)
 	if err != nil {
@@ -198,9 +198,7 @@ func (c *collection) groupAnswers(q store.Query, m *members, excluded map[store.
 		if excluded[key] {
 			return false
 		}
-		if found, ok := c.present(key); ok && answers(q, found) {
-			matches = true
-		}
+		matches = matches || c.mayAnswer(q, key)
 	}
 	return matches
 }
@@ -242,12 +240,15 @@ func together(t store.Task, members []store.Case) (store.Label, bool) {
 	return store.Together(t, labels)
 }
 
-// numbering numbers the patients of groups, as patients does. The caller holds
-// the lock.
-func (l *level) numbering() func(key uint64) uint64 {
+// numbering numbers the patients or studies of groups, as for instances. The caller
+// holds the lock.
+func (l *level) numbering(per string) func(key uint64) uint64 {
 	of, numbers := make(map[uint64]uint64, len(l.groups)), map[patient]uint64{}
 	for key, m := range l.groups {
 		who := patientOf(&store.Instance{Patient: m.patient, Study: m.study})
+		if per == store.Studies {
+			who = studyOf(&store.Instance{Patient: m.patient, Study: m.study})
+		}
 		if who == (patient{}) {
 			continue
 		}

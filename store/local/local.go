@@ -3,7 +3,8 @@
 //
 // A data directory belongs to one process at a time and holds:
 //
-//	log/         Badger: collections, instances, vectors, labels
+//	log/         Badger: collections, instances, vectors, labels; log.new and
+//	             log.old are there while it is compacted
 //	originals/   images as received, in files named by their SHA-256
 //	index/       a snapshot of each collection's index, which is derived and may
 //	             be removed
@@ -42,15 +43,23 @@ type Options struct {
 	Progress func(collection string, entries int)
 	// Logger is told what happens to indexes in the background; nil means nobody.
 	Logger *slog.Logger
+	// Context, if set, ends a long Open when it ends.
+	Context context.Context
+	// Begin, if set, is told that a stage of a commit begins, and the function that
+	// it returns how that ended: commit, until the disk has it, and then index. They
+	// are of the changes of many callers, and so is their context.
+	Begin func(ctx context.Context, stage string) (context.Context, func(error))
 
-	choose func(n, dimension int) string // index.Choose save in tests
+	choose  func(n, dimension int) string // index.Choose save in tests
+	reached func(step string) error       // see step
 }
 
 // Catalog is a store.Catalog in one data directory.
 type Catalog struct {
 	Options
 	dir       string
-	db        *badger.DB
+	lock      *os.File
+	db        *badger.DB // only the writer changes it: see exchangeLog
 	originals originals
 
 	mu          sync.RWMutex // guards collections
@@ -69,6 +78,7 @@ type Catalog struct {
 	ctx        context.Context // ends when Close begins
 	end        context.CancelFunc
 	wake       chan struct{} // tells the maintenance of commits
+	told       told
 	maintained chan struct{} // closed when the maintenance has ended
 	upkeeping  sync.Mutex    // held by what looks after all collections
 }
@@ -86,27 +96,24 @@ func Open(dir string, o Options) (*Catalog, error) {
 }
 
 func open(dir string, o Options) (*Catalog, error) {
-	logs := filepath.Join(dir, "log")
-	if o.MustExist {
-		if _, err := os.Stat(logs); err != nil {
-			return nil, err
-		}
-	}
-	if err := os.MkdirAll(logs, 0o700); err != nil {
-		return nil, err
-	}
-	db, err := openBadger(logs)
+	lock, db, err := openLog(dir, o.MustExist)
 	if err != nil {
 		return nil, err
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	if o.Context == nil {
+		o.Context = context.Background()
+	}
+	if o.Begin == nil {
+		o.Begin = func(ctx context.Context, _ string) (context.Context, func(error)) { return ctx, func(error) {} }
+	}
 	if o.choose == nil {
 		o.choose = index.Choose
 	}
 	l := &Catalog{
-		Options: o, dir: dir, db: db,
+		Options: o, dir: dir, lock: lock, db: db,
 		originals:   originals{dir: filepath.Join(dir, "originals"), refs: map[string]int{}},
 		collections: map[string]*collection{},
 		changes:     make(chan *change, maxGroupChanges),
@@ -115,7 +122,7 @@ func open(dir string, o Options) (*Catalog, error) {
 		maintained:  make(chan struct{}),
 	}
 	if err := l.recover(); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, db.Close(), lock.Close())
 	}
 	l.ctx, l.end = context.WithCancel(context.Background())
 	go l.write()
@@ -123,8 +130,52 @@ func open(dir string, o Options) (*Catalog, error) {
 	return l, nil
 }
 
+// openLog locks a data directory and opens its log, which it makes if it may.
+func openLog(dir string, mustExist bool) (lock *os.File, db *badger.DB, err error) {
+	if !mustExist {
+		err = os.MkdirAll(dir, 0o700)
+	}
+	if err == nil {
+		lock, err = lockDir(dir)
+	}
+	logs := filepath.Join(dir, logDir)
+	if errors.Is(err, store.ErrLocked) {
+		err = inUse(logs)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	err = settleLog(dir)
+	if err == nil && mustExist {
+		_, err = os.Stat(logs)
+	}
+	if err == nil {
+		err = os.MkdirAll(logs, 0o700)
+	}
+	if err == nil {
+		db, err = openBadger(logs)
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, lock.Close())
+	}
+	return lock, db, nil
+}
+
 func openBadger(dir string) (*badger.DB, error) {
-	o := badger.DefaultOptions(dir).
+	db, err := badger.Open(logOptions(dir))
+	if err != nil && strings.Contains(err.Error(), "Cannot acquire directory lock") {
+		return nil, inUse(dir)
+	}
+	return db, err
+}
+
+// inUse says which process has a log open.
+func inUse(dir string) error {
+	return fmt.Errorf("%w%s: stop it, or talk to it with --server", store.ErrLocked, owner(dir))
+}
+
+func logOptions(dir string) badger.Options {
+	return badger.DefaultOptions(dir).
 		WithSyncWrites(true).         // off by default
 		WithDetectConflicts(false).   // one writer, nothing to detect
 		WithLogger(nil).              //
@@ -133,11 +184,6 @@ func openBadger(dir string) (*badger.DB, error) {
 		WithNumMemtables(2).          //
 		WithBlockCacheSize(16 << 20). //
 		WithMetricsEnabled(false)
-	db, err := badger.Open(o)
-	if err != nil && strings.Contains(err.Error(), "Cannot acquire directory lock") {
-		return nil, fmt.Errorf("%w%s: stop it, or talk to it with --server", store.ErrLocked, owner(dir))
-	}
-	return db, err
 }
 
 // owner names the process that has a log open, as Badger notes it.

@@ -133,11 +133,14 @@ func (c *collection) report(done string, err error) {
 }
 
 // needsRebuild reports whether the index is of another engine than it should be,
-// or mostly of places that deleted vectors left.
+// may have what was erased, or is mostly of places that deleted vectors left.
 func (c *collection) needsRebuild() bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	stats := c.idx.Stats()
+	if c.unclean && len(c.building) == 0 { // or else it is being built
+		return true
+	}
 	if stats.Len < 2*c.refused {
 		return false
 	}
@@ -176,7 +179,7 @@ func (c *collection) needsSaving(o occasion) bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	n := c.idx.Len()
-	return n >= minSnapshot && o.due(n, c.moved) && c.idx.Stats().Engine == c.meta.spec().Engine
+	return n >= minSnapshot && !c.unclean && o.due(n, c.moved) && c.idx.Stats().Engine == c.meta.spec().Engine
 }
 
 // saveNow saves the index as it is at the log's head.

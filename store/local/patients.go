@@ -2,7 +2,7 @@ package local
 
 import "nearcase/store"
 
-// patients number whom instances are of: see store.Query.OnePerPatient.
+// patients number whom, or which study, instances are of: see store.Query.OnePer.
 type patients struct {
 	// byKey has the number of every key that has been put; 0 is nobody known. What
 	// is in it never changes, so that searches read it without the lock.
@@ -12,7 +12,8 @@ type patients struct {
 }
 
 // patient is whom an instance is of: a patient, or one that nothing is known of
-// but a study. The zero patient is not even that.
+// but a study. The zero patient is not even that. Where studies are numbered it is
+// one of a patient's studies.
 type patient struct{ id, study string }
 
 func patientOf(i *store.Instance) patient {
@@ -22,9 +23,17 @@ func patientOf(i *store.Instance) patient {
 	return patient{study: i.Study}
 }
 
-func (p *patients) add(key store.Key, i *store.Instance) {
+// studyOf returns the study that an instance is in, the zero one for none. Those of
+// different patients may be called alike.
+func studyOf(i *store.Instance) patient {
+	if i.Study == "" {
+		return patient{}
+	}
+	return patient{id: i.Patient, study: i.Study}
+}
+
+func (p *patients) add(key store.Key, who patient) {
 	p.byKey = append(p.byKey, make([]uint32, int(key)+1-len(p.byKey))...)
-	who := patientOf(i)
 	if who == (patient{}) {
 		return
 	}

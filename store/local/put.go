@@ -53,18 +53,31 @@ type batch struct {
 	outcomes []store.Outcome
 }
 
-// batches divides records.
+// batches divides records. One that is in the batch already begins another: of a
+// file that comes twice in a row the second is a repetition.
 func batches(records []store.Record, outcomes []store.Outcome) (all []batch) {
 	for from, to := 0, 0; from < len(records); from = to {
-		file := records[from].Instance.File
-		for to = from + 1; file != "" && to < len(records) && records[to].Instance.File == file; to++ {
-		}
+		to = from + ofOneFile(records[from:])
 		for i := from; i < to; i++ {
 			outcomes[i].ID = records[i].Instance.ID
 		}
 		all = append(all, batch{records[from:to:to], outcomes[from:to:to]})
 	}
 	return all
+}
+
+// ofOneFile counts the records at the beginning that are of one file, at least 1.
+func ofOneFile(records []store.Record) int {
+	file := records[0].Instance.File
+	if file == "" {
+		return 1
+	}
+	ids, n := map[string]bool{}, 0
+	for n < len(records) && records[n].Instance.File == file && !ids[records[n].Instance.ID] {
+		ids[records[n].Instance.ID] = true
+		n++
+	}
+	return n
 }
 
 func (b batch) fail(err error) {
@@ -76,15 +89,9 @@ func (b batch) fail(err error) {
 // check reports why the batch cannot be stored in the collection, and completes
 // its labels.
 func (b batch) check(meta store.Collection) error {
-	ids := map[string]bool{}
 	for i := range b.records {
 		if err := check(meta, &b.records[i]); err != nil {
 			return err
-		}
-		if id := b.records[i].Instance.ID; ids[id] {
-			return fmt.Errorf("instance %s: %w: twice in one file", id, store.ErrInvalid)
-		} else {
-			ids[id] = true
 		}
 		if first := b.records[0].Instance; b.records[i].Instance.Original() != first.Original() {
 			return fmt.Errorf("file %s: %w: its instances are of different originals", first.File, store.ErrInvalid)
@@ -224,7 +231,7 @@ func (c *collection) put(b batch, done func()) *change {
 func (c *collection) planPut(b batch, next store.Key) (entries []store.Entry, err error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	if err := c.gone(); err != nil {
+	if err := errors.Join(c.gone(), c.expects(b)); err != nil {
 		return nil, err
 	}
 	if entries, err = c.planRest(b, next); err != nil {
@@ -243,6 +250,17 @@ func (c *collection) planPut(b batch, next store.Key) (entries []store.Entry, er
 		entries = append(entries, more...)
 	}
 	return entries, nil
+}
+
+// expects returns ErrChanged if something of the batch is not as a record expects
+// it. The caller holds the lock.
+func (c *collection) expects(b batch) error {
+	for _, r := range b.records {
+		if err := c.expect(cmp.Or(r.Instance.File, r.Instance.ID), r.IfKey); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // planRest deletes the images of the file that are not in the batch, if the batch
@@ -271,10 +289,6 @@ func (c *collection) ofFile(id string) []store.Key {
 		return append([]store.Key{key}, c.files[id]...)
 	}
 	return c.files[id]
-}
-
-func (c *collection) deletion(key, next store.Key) store.Entry {
-	return store.Entry{Key: next, Kind: store.KindDelete, Instance: &store.Instance{ID: c.rows[key].ID}, Retires: key}
 }
 
 // planRecord decides what a record adds to what is there. Identifiers that the
@@ -401,28 +415,6 @@ func (c *collection) planLabels(labels []store.Label, next store.Key) ([]store.E
 		}
 	}
 	return c.news(all, next), c.gone()
-}
-
-// Delete implements store.Catalog.
-func (l *Catalog) Delete(ctx context.Context, name, id string) error {
-	c, err := l.collection(ctx, name)
-	if err != nil {
-		return err
-	}
-	_, err = c.commit(ctx, []string{id}, func(next store.Key) ([]store.Entry, error) {
-		c.mu.RLock()
-		defer c.mu.RUnlock()
-		keys := c.ofFile(id)
-		if len(keys) == 0 {
-			return nil, errors.Join(c.gone(), fmt.Errorf("delete instance %q: %w", id, store.ErrInstance))
-		}
-		entries := make([]store.Entry, len(keys))
-		for i, key := range keys {
-			entries[i] = c.deletion(key, next+store.Key(i))
-		}
-		return entries, c.gone()
-	})
-	return err
 }
 
 // commit runs one change to its end and returns the key of its last entry, or

@@ -200,6 +200,6 @@ func (b *builder) swap(to store.Index, engine string) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.idx, c.snapshot, c.moved = b.fresh, 0, b.fresh.Len()
+	c.idx, c.snapshot, c.moved, c.unclean = b.fresh, 0, b.fresh.Len(), false
 	return nil
 }

@@ -59,8 +59,13 @@ func (c *collection) follow(progress func(string, int)) error {
 	fresh := feed{idx: c.idx}
 	entries := 0
 	err := c.replay(0, c.snapshot, func(e store.Entry) error {
-		if entries++; progress != nil && entries%1000 == 0 {
-			progress(c.meta.Name, entries)
+		if entries++; entries%1000 == 0 {
+			if ended := c.catalog.Context.Err(); ended != nil {
+				return ended
+			}
+			if progress != nil {
+				progress(c.meta.Name, entries)
+			}
 		}
 		if err := fresh.put(e); err != nil {
 			return err

@@ -1,9 +1,11 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"nearcase/index"
@@ -20,7 +22,7 @@ func (l *Catalog) Search(ctx context.Context, name string, q store.Query) ([]sto
 	if err != nil {
 		return nil, err
 	}
-	if err := q.Level.Check(); err != nil {
+	if err := cmp.Or(q.Level.Check(), q.CheckOnePer()); err != nil {
 		return nil, err
 	}
 	search := c.search
@@ -65,11 +67,11 @@ func (c *collection) search(q store.Query) (cases []store.Case, all bool, err er
 
 // answer returns the case of a key, and whether it still answers a query.
 func (c *collection) answer(q store.Query, key store.Key) (store.Case, bool) {
-	if q.Brief && q.Match == nil && len(q.Classes) == 0 {
+	if q.Brief && q.Match == nil && q.Filter == nil && len(q.Classes) == 0 {
 		return c.brief(q, key)
 	}
 	found, ok := c.present(key)
-	if ok = ok && answers(q, found); ok && q.Brief {
+	if ok = ok && answers(q, &found.Instance, found.Labels); ok && q.Brief {
 		found = store.Case{Key: key, Instance: store.Instance{ID: found.Instance.ID}}
 	}
 	return found, ok
@@ -87,13 +89,29 @@ func (c *collection) brief(q store.Query, key store.Key) (store.Case, bool) {
 	return store.Case{Key: key, Instance: store.Instance{ID: i.ID}}, true
 }
 
-// answers reports whether what is known of a case is what a query asks for.
-func answers(q store.Query, c store.Case) bool {
-	l, labelled := c.Labels[q.Labelled]
+// answers reports whether what is known of an instance is what a query asks for.
+func answers(q store.Query, i *store.Instance, labels map[string]store.Label) bool {
+	l, labelled := labels[q.Labelled]
 	has := func(class string) bool { return slices.Contains(l.Classes, class) }
 	return (q.Labelled == "" || labelled) &&
 		(len(q.Classes) == 0 || slices.ContainsFunc(q.Classes, has)) &&
-		(q.Match == nil || q.Match(c.Instance, c.Labels))
+		q.Filter.Holds(i, labels) && (q.Match == nil || q.Match(*i, labels))
+}
+
+// asksLabels reports whether labels matter to whether an instance answers, beside
+// those that there are sets of.
+func asksLabels(q store.Query) bool { return q.Match != nil || q.Filter.AsksLabels() }
+
+// mayAnswer reports whether the instance of a key answers a query, what is excluded
+// apart.
+func (c *collection) mayAnswer(q store.Query, key store.Key) bool {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	i := c.rows[key]
+	if i == nil || asksLabels(q) {
+		return i != nil && answers(q, i, c.resolved(i.ID))
+	}
+	return (q.Labelled == "" || c.having(q.Labelled, q.Classes).Has(uint64(key))) && q.Filter.Holds(i, nil)
 }
 
 // prepare returns the index to ask for a query and what may answer it. Neither
@@ -108,8 +126,12 @@ func (c *collection) prepare(q store.Query) (index.Index, index.Filter, error) {
 	if q.Labelled != "" {
 		f.In = c.having(q.Labelled, q.Classes)
 	}
-	if q.OnePerPatient {
+	f.In = c.narrowest(f.In, q.Filter.Bounds())
+	switch q.OnePer {
+	case store.Patients:
 		f.Group = c.numbers.numbering()
+	case store.Studies:
+		f.Group = c.studyNumbers.numbering()
 	}
 	return c.idx, f, nil
 }
@@ -137,18 +159,19 @@ func (c *collection) checkClasses(q store.Query) error {
 // accept says which keys may answer a query: those known by now that are not
 // excluded and that match.
 func (c *collection) accept(q store.Query) func(key uint64) bool {
-	last, excluded := uint64(c.last), c.excluded(q.Exclude)
+	last, excluded := uint64(c.last), c.excludedBy(q)
 	accept := func(key uint64) bool { return key <= last && !excluded[store.Key(key)] }
-	if q.Match == nil {
+	if q.Match == nil && q.Filter == nil {
 		return accept
 	}
-	return func(key uint64) bool {
-		if !accept(key) {
-			return false
-		}
-		found, ok := c.present(store.Key(key))
-		return ok && answers(q, found)
-	}
+	return func(key uint64) bool { return accept(key) && c.mayAnswer(q, store.Key(key)) }
+}
+
+// excludedBy returns the keys that a query excludes. The caller holds the lock.
+func (c *collection) excludedBy(q store.Query) map[store.Key]bool {
+	keys := c.excluded(q.Exclude)
+	maps.Copy(keys, c.excluded(q.Besides))
+	return keys
 }
 
 // present returns the case of a key, if it is still there.

@@ -94,6 +94,10 @@ type planned struct {
 const (
 	maxGroupBytes   = 4 << 20
 	maxGroupChanges = 4096
+	// writeBytes is what each write counts beside its key and value, so that
+	// small ones keep within Badger's bound of their number: 15% of a table in
+	// memory by 96 bytes.
+	writeBytes = 96
 )
 
 // add plans a change into the commit, after flushing what it depends on.
@@ -105,6 +109,7 @@ func (g *group) add(ch *change) {
 	if ch.exec != nil {
 		g.flush()
 		ch.done(nil, ch.exec())
+		g.catalog.told.happened()
 		return
 	}
 	if g.depends(ch) || g.bytes > maxGroupBytes || len(g.planned) >= maxGroupChanges {
@@ -198,8 +203,13 @@ type write struct {
 	bytes int
 }
 
+func (w *write) remove(key []byte) {
+	w.bytes += writeBytes + len(key)
+	w.parts = append(w.parts, func(t *badger.Txn) error { return t.Delete(key) })
+}
+
 func (w *write) set(key, value []byte) {
-	w.bytes += len(key) + len(value)
+	w.bytes += writeBytes + len(key) + len(value)
 	w.parts = append(w.parts, func(t *badger.Txn) error { return t.Set(key, value) })
 }
 
@@ -217,10 +227,8 @@ func encode(number uint32, entries []store.Entry) (writes []write, bytes int, er
 			w.set(logKey(number, e.Key, vectorSuffix), sealVector(e.Vector))
 		}
 		if e.Retires != 0 {
-			w.bytes += 2 * len(logKey(number, e.Retires, vectorSuffix))
-			w.parts = append(w.parts,
-				func(t *badger.Txn) error { return t.Delete(logKey(number, e.Retires, entrySuffix)) },
-				func(t *badger.Txn) error { return t.Delete(logKey(number, e.Retires, vectorSuffix)) })
+			w.remove(logKey(number, e.Retires, entrySuffix))
+			w.remove(logKey(number, e.Retires, vectorSuffix))
 		}
 		writes, bytes = append(writes, w), bytes+w.bytes
 	}
@@ -233,7 +241,7 @@ func (g *group) flush() {
 		return
 	}
 	if len(g.planned) > 0 {
-		if err := g.txn.Commit(); err != nil {
+		if err := g.commit(); err != nil {
 			// Whether it reached the disk is unknown: only the log can tell.
 			err = fmt.Errorf("commit failed, restart to recover: %w", err)
 			g.catalog.failed.Store(&err)
@@ -253,11 +261,25 @@ func (g *group) flush() {
 	}
 	g.reset()
 	g.catalog.poke()
+	g.catalog.told.happened()
+}
+
+// commit brings what was staged to the disk.
+func (g *group) commit() error {
+	_, end := g.catalog.Begin(g.catalog.ctx, "commit")
+	err := g.txn.Commit()
+	end(err)
+	return err
 }
 
 // index gives the indexes the new vectors of the commit, those of a collection
 // together. No search sees them before their entries are applied.
-func (g *group) index() error {
+func (g *group) index() (err error) {
+	if !slices.ContainsFunc(g.planned, planned.hasVectors) {
+		return nil
+	}
+	_, end := g.catalog.Begin(g.catalog.ctx, "index")
+	defer func() { end(err) }()
 	feeds := map[*collection]*feed{}
 	for _, p := range g.planned {
 		f, ok := feeds[p.change.c]
@@ -277,6 +299,10 @@ func (g *group) index() error {
 		}
 	}
 	return nil
+}
+
+func (p planned) hasVectors() bool {
+	return slices.ContainsFunc(p.entries, func(e store.Entry) bool { return e.Vector != nil })
 }
 
 func (g *group) fail(err error, more ...planned) {
@@ -309,7 +335,11 @@ func (l *Catalog) Close() error {
 	l.reading.Lock()
 	l.gone = true
 	l.reading.Unlock()
-	if err := l.db.Close(); err != nil && !errors.Is(err, badger.ErrDBClosed) {
+	err := l.db.Close()
+	if errors.Is(err, badger.ErrDBClosed) {
+		err = nil
+	}
+	if err = errors.Join(err, l.lock.Close()); err != nil {
 		return fmt.Errorf("close log: %w", err)
 	}
 	return nil

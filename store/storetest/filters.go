@@ -22,11 +22,13 @@ func filters(t *testing.T, c store.Catalog) {
 		ranking, err := c.Search(t.Context(), "c", store.Query{Vector: vector, K: 1000, Exact: true})
 		must(t, err)
 		for range 10 {
-			q, allows := narrowed(rng)
+			q, allows := narrowed(t, rng)
 			q.Vector = vector
 			got, err := c.Search(t.Context(), "c", q)
 			must(t, err)
-			if want := narrow(ranking, q, allows); !slices.Equal(ids(got), ids(want)) {
+			without, err := c.Excluded(t.Context(), "c", q.Besides)
+			must(t, err)
+			if want := narrow(ranking, q, func(c store.Case) bool { return allows(c) && !slices.Contains(without, c.Instance.ID) }); !slices.Equal(ids(got), ids(want)) {
 				t.Fatalf("Search %+v: got\n%v\nwant\n%v", q, ids(got), ids(want))
 			}
 		}
@@ -42,6 +44,8 @@ func disturb(t *testing.T, c store.Catalog, rng *rand.Rand) {
 	r.Instance.ID, r.Replace, r.Original = id, true, nil
 	r.Instance.Patient = []string{"", "p1", "p2", fmt.Sprint("p", rng.IntN(40))}[rng.IntN(4)]
 	r.Instance.Study = []string{"", "s1", fmt.Sprint("s", rng.IntN(40))}[rng.IntN(3)]
+	r.Instance.Metadata = map[string]string{"Modality": []string{"CR", "DX", `CR\MG`}[rng.IntN(3)], "PatientAge": fmt.Sprintf("%03dY", rng.IntN(100))}
+	r.Instance.Name, r.Instance.Size = fmt.Sprint("n", rng.IntN(5)), int64(rng.IntN(5))
 	var err error
 	_, missing := c.Instance(t.Context(), "c", id)
 	switch kind := rng.IntN(5); {
@@ -67,8 +71,8 @@ func drawLabel(rng *rand.Rand, id string) store.Label {
 }
 
 // narrowed draws a query and the oracle of what it lets answer.
-func narrowed(rng *rand.Rand) (q store.Query, allows func(store.Case) bool) {
-	q.K, q.OnePerPatient, q.Exact = 1+rng.IntN(30), rng.IntN(2) == 0, rng.IntN(3) == 0
+func narrowed(t *testing.T, rng *rand.Rand) (q store.Query, allows func(store.Case) bool) {
+	q.K, q.OnePer, q.Exact = 1+rng.IntN(30), []string{"", store.Patients, store.Studies}[rng.IntN(3)], rng.IntN(3) == 0
 	switch rng.IntN(4) {
 	case 0:
 		q.Labelled = "finding"
@@ -85,12 +89,19 @@ func narrowed(rng *rand.Rand) (q store.Query, allows func(store.Case) bool) {
 			return len(i.ID)%2 == 0 && labels["devices"].Source == ""
 		}
 	}
+	if rng.IntN(4) == 0 {
+		q.Besides = store.Exclude{Studies: []string{"s1"}, Kin: rng.IntN(2) == 0 && len(q.Exclude.Patients) == 0}
+	}
+	holds := func(store.Case) bool { return true }
+	if rng.IntN(2) == 0 {
+		q.Filter, holds = drawCondition(t, rng)
+	}
 	return q, func(c store.Case) bool {
 		l, labelled := c.Labels[q.Labelled]
 		hasClass := slices.ContainsFunc(l.Classes, func(class string) bool { return slices.Contains(q.Classes, class) })
 		return (q.Labelled == "" || labelled) && (len(q.Classes) == 0 || hasClass) &&
 			(len(q.Exclude.Patients) == 0 || c.Instance.Patient != "p1" && c.Instance.ID != "i3") &&
-			(q.Match == nil || q.Match(c.Instance, c.Labels))
+			(q.Match == nil || q.Match(c.Instance, c.Labels)) && holds(c)
 	}
 }
 
@@ -98,19 +109,30 @@ func narrowed(rng *rand.Rand) (q store.Query, allows func(store.Case) bool) {
 func narrow(ranking []store.Case, q store.Query, allows func(store.Case) bool) (cases []store.Case) {
 	seen := map[string]bool{}
 	for _, c := range ranking {
-		who := "patient " + c.Instance.Patient
-		if c.Instance.Patient == "" {
-			who = "study " + c.Instance.Study
-		}
-		if !allows(c) || q.OnePerPatient && seen[who] && who != "study " {
+		who := group(c.Instance, q.OnePer)
+		if !allows(c) || seen[who] {
 			continue
 		}
-		seen[who] = true
+		seen[who] = who != ""
 		if cases = append(cases, c); len(cases) == q.K {
 			break
 		}
 	}
 	return cases
+}
+
+// group names whom, or what study, an instance competes with its like of; empty for
+// none.
+func group(i store.Instance, per string) string {
+	switch {
+	case per == "" || i.Study == "" && (per == store.Studies || i.Patient == ""):
+		return ""
+	case per == store.Studies:
+		return fmt.Sprintf("study %q of patient %q", i.Study, i.Patient)
+	case i.Patient != "":
+		return "patient " + i.Patient
+	}
+	return "study " + i.Study
 }
 
 func ids(cases []store.Case) []string {

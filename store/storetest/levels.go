@@ -80,7 +80,7 @@ func compareLevels(t *testing.T, c store.Catalog, records []store.Record) {
 		if len(own) != len(groups)-1 {
 			t.Errorf("Search(%+v) without i40: got %d groups, want %d", l, len(own), len(groups)-1)
 		}
-		sick, err := c.Search(t.Context(), "c", store.Query{Vector: query, K: 100, Level: l, Labelled: "finding", Classes: []string{"pneumonia"}, OnePerPatient: true})
+		sick, err := c.Search(t.Context(), "c", store.Query{Vector: query, K: 100, Level: l, Labelled: "finding", Classes: []string{"pneumonia"}, OnePer: store.Patients})
 		must(t, err)
 		if len(sick) > 4 {
 			t.Errorf("Search(%+v), one of each of three patients and the one unknown: got %d", l, len(sick))

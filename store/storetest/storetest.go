@@ -85,9 +85,19 @@ func Run(t *testing.T, open func(t *testing.T, place string) store.Catalog) {
 		{"readers count together until a label stands for all", readers},
 		{"findings are present, absent, uncertain or not mentioned", states},
 		{"what is derived is read whole while it is written", rewriting},
+		{"a thumbnail goes with its instance", thumbnails},
 		{"a deleted instance is gone from every answer", deletion},
+		{"many are deleted together, and what is not there is passed over", deleteMany},
+		{"as many can be deleted as one call may name", deleteMost},
+		{"a change may ask for the key that it expects", conditions},
+		{"of those that expect the same key one wins", oneWins},
+		{"what others share with an erased patient stays", sharing},
+		{"statistics count everything", statistics},
 		{"search is exact, ordered and leaves out what is excluded", searches},
 		{"searches narrowed in any way find what a walk down the ranking does", filters},
+		{"what is found by a filter is a list of all without the rest, in order", finds},
+		{"pages are of the same instances while others come", findsStably},
+		{"what a filter named is deleted only if it still does", deletesOnlyWhatIsMeant},
 		{"a search for a task or class that is not there is refused", unknownClasses},
 		{"records put one by one are found as those put together", oneByOne},
 		{"series and studies answer by their pooled vectors", levels},
@@ -110,9 +120,12 @@ func Run(t *testing.T, open func(t *testing.T, place string) store.Catalog) {
 	}
 	t.Run("everything is there after reopening", func(t *testing.T) { reopening(t, open) })
 	t.Run("all that was ever said is kept", func(t *testing.T) { history(t, open) })
+	t.Run("a collection is amended for good", func(t *testing.T) { amending(t, open) })
+	t.Run("nothing is found of an erased patient once the store is compacted", func(t *testing.T) { erasure(t, open) })
 	t.Run("tasks keep their settings", func(t *testing.T) { settings(t, open) })
 	t.Run("what is derived is kept until its collection is dropped", func(t *testing.T) { derived(t, open) })
 	t.Run("documents are kept as they were saved last", func(t *testing.T) { documents(t, open) })
+	t.Run("who waits is told of every change", func(t *testing.T) { changed(t, open) })
 	t.Run("a closed store says so", func(t *testing.T) {
 		catalog := filled(t, open(t, t.TempDir()), 2)
 		must(t, catalog.Ready(t.Context()))
@@ -130,6 +143,10 @@ func Run(t *testing.T, open func(t *testing.T, place string) store.Catalog) {
 		wantErr(t, "Put after Close", err, store.ErrClosed)
 		_, err = catalog.History(t.Context(), "c", "i0")
 		wantErr(t, "History after Close", err, store.ErrClosed)
+		_, err = catalog.Compact(t.Context(), nil)
+		wantErr(t, "Compact after Close", err, store.ErrClosed)
+		_, err = catalog.Erase(t.Context(), "c", "p0")
+		wantErr(t, "Erase after Close", err, store.ErrClosed)
 		wantErr(t, "SaveDerived after Close", catalog.SaveDerived(t.Context(), "c", "x", nil), store.ErrClosed)
 	})
 }
