@@ -94,9 +94,25 @@ func (s *Server) log(c echo.Context, id string, e Ended) {
 	}
 	if err, ok := c.Get(failureKey).(error); ok {
 		level = slog.LevelError
-		attributes = append(attributes, slog.String("error", err.Error()))
+		attributes = append(attributes, slog.String("error", withoutIdentifiers(c, err.Error())))
 	}
 	s.Logger.LogAttrs(c.Request().Context(), level, "request", attributes...)
+}
+
+// identifier is a DICOM UID, a digest or a pseudonym.
+var identifier = regexp.MustCompile(`[0-9]+(?:\.[0-9]+){4,}|[0-9a-f]{32,}`)
+
+// withoutIdentifiers returns the text of an error without what may name a patient
+// or an image: whatever the path of the request names beside collection and task,
+// UIDs, digests and pseudonyms.
+func withoutIdentifiers(c echo.Context, text string) string {
+	const left = "…"
+	for _, name := range c.ParamNames() {
+		if value := pathValue(c, name); value != "" && name != "collection" && name != "task" {
+			text = strings.ReplaceAll(text, value, left)
+		}
+	}
+	return identifier.ReplaceAllString(text, left)
 }
 
 // secure sets the headers that keep browsers from making more of an answer
