@@ -8,7 +8,11 @@ LIBRARY := $(abspath $(BIN))/libonnxruntime.so.1.24.1
 # Arguments of `make run`: make run ARGS=--once
 ARGS    ?=
 # How long each fuzz target runs: a few seconds in `make test`, longer by hand.
-FUZZTIME ?= 4s
+FUZZTIME ?= 2s
+# Tests that take minutes with the race detector: of thousands of images, and of
+# processes of their own. The others look for races in the same code.
+LONG := ^(TestAllRadiographs|TestKilledIngestLosesNothing|TestEvaluateWritesAReport)$$
+
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 
@@ -28,10 +32,14 @@ setup:
 build: setup
 	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/nearcase ./cmd/nearcase
 
-# test fuzzes every parser for a few seconds and then runs all tests with the
-# race detector.
+# test fuzzes every parser for a few seconds and then runs all tests, with the race
+# detector save those that take long. make race is all with it.
 test: setup fuzz-short
-	$(with-library) $(GO) test -race -timeout 20m ./...
+	$(with-library) $(GO) test -run '$(LONG)' -timeout 20m ./api ./cmd/nearcase
+	$(with-library) $(GO) test -race -skip '$(LONG)' -timeout 20m ./...
+
+race: setup
+	$(with-library) $(GO) test -race -timeout 30m ./...
 
 # test-short runs the tests once without the race detector.
 test-short: setup
