@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -166,6 +167,8 @@ func TestEachBadInputHasItsErrorAndChangesNothing(t *testing.T) {
 	refused("a query of zero", "no vector", "similar", "-c", "zero", png)
 }
 
+var digest = regexp.MustCompile(`[0-9a-f]{64}`)
+
 // The same over HTTP: each has its code and status, and the server's own faults
 // their reason in its log.
 func TestEachBadInputHasItsAnswerFromTheServer(t *testing.T) {
@@ -179,6 +182,7 @@ func TestEachBadInputHasItsAnswerFromTheServer(t *testing.T) {
 		said := p.Detail
 		if want.status >= 500 {
 			said = strings.ReplaceAll(log()[logged:], `\"`, `"`)
+			want.text = digest.ReplaceAllString(want.text, "…") // the log has none, as images have them
 		}
 		if p.Status != want.status || p.Code != want.code || !strings.Contains(said, want.text) {
 			t.Errorf("%s to %s: got %d %s %q, want %d %s with %q", fact, path, p.Status, p.Code, said, want.status, want.code, want.text)
