@@ -12,9 +12,6 @@ import (
 
 // What is claimed of radiographs holds of some of them, embedded once.
 func TestSomeRadiographs(t *testing.T) {
-	if testing.Short() {
-		t.Skip("embeds 390 images and asks about 120")
-	}
 	source, err := api.OpenSource(every(t, testdata(t, "cxr/labels.csv"), 15), 1<<20)
 	if err != nil {
 		t.Fatal(err)

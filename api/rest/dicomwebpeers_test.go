@@ -88,7 +88,7 @@ func run(t testing.TB, c *exec.Cmd, ready string) {
 		err = c.Start()
 	}
 	if err != nil {
-		t.Skipf("%s cannot be started: %v", c.Path, err)
+		t.Fatalf("%s cannot be started: %v", c.Path, err)
 	}
 	said, ended := make(chan bool, 1), make(chan struct{})
 	var log bytes.Buffer // of what it said before it was ready

@@ -42,9 +42,6 @@ const (
 // no failure of the server; and what was asked leaves no memory behind.
 // -rest.requests=100000 sends as many, and -rest.seed others.
 func TestGeneratedRequests(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a while")
-	}
 	s := newGenerating(t)
 	for first := 0; first < *requests; first += age {
 		s.send(first, min(age, *requests-first))

@@ -34,7 +34,7 @@ func TestManualPageIsCurrent(t *testing.T) {
 func TestManualPageIsWellFormed(t *testing.T) {
 	groff, err := exec.LookPath("groff")
 	if err != nil {
-		t.Skip("groff is not here")
+		t.Skip("groff is not installed (Debian: groff-base)")
 	}
 	c := exec.CommandContext(t.Context(), groff, "-man", "-Tutf8", "-ww", "-z")
 	c.Stdin = strings.NewReader(succeed(t, "man"))
