@@ -11,7 +11,7 @@ ARGS    ?=
 FUZZTIME ?= 2s
 # Tests that take minutes with the race detector: of thousands of images, and of
 # processes of their own. The others look for races in the same code.
-LONG := ^(TestAllRadiographs|TestKilledIngestLosesNothing|TestEvaluateWritesAReport)$$
+LONG := ^(TestAllRadiographs|TestKilledIngestLosesNothing|TestEvaluateWritesAReport|TestCrasherFindsNothingLost|TestAReembeddingOutlivesKills|TestAServerOutlivesAFullDisk|TestAServerOutlivesTheEndOfItsDescriptors|TestDamageIsNeverAWrongAnswer|TestPowerLossLosesNothingAcknowledged)$$
 
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
@@ -20,7 +20,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 # found without being named.
 with-library = NEARCASE_ONNXRUNTIME="$${NEARCASE_ONNXRUNTIME:-$$(test -e $(LIBRARY) && echo $(LIBRARY))}"
 
-.PHONY: run setup build test test-short race fuzz fuzz-short check format generate generated vet staticcheck imports deploy-check man tidy cross check-dicomweb bench bench-accuracy bench-embed bench-http bench-index bench-probes bench-resize bench-softmax clean
+.PHONY: run setup build test test-short race fuzz fuzz-short check format generate generated vet staticcheck imports deploy-check man tidy cross check-dicomweb bench bench-accuracy bench-embed bench-http bench-index bench-probes bench-reembed bench-resize bench-softmax bench-store clean crash damage powerloss fuzz-store soak
 
 run: build
 	$(BIN)/nearcase demo $(ARGS)
@@ -35,7 +35,7 @@ build: setup
 # test fuzzes every parser for a few seconds and then runs all tests, with the race
 # detector save those that take long. make race is all with it.
 test: setup fuzz-short
-	$(with-library) $(GO) test -run '$(LONG)' -timeout 20m ./api ./cmd/nearcase
+	$(with-library) $(GO) test -run '$(LONG)' -timeout 20m ./api ./cmd/nearcase ./store/local ./store/local/powerloss
 	$(with-library) $(GO) test -race -skip '$(LONG)' -timeout 20m ./...
 
 race: setup
@@ -131,10 +131,46 @@ bench-resize:
 bench-embed: setup
 	$(with-library) $(GO) test -run '^$$' -bench 'Ingest|Clients|Studies' -benchtime 1x ./api ./api/client ./cmd/nearcase
 
+# bench-reembed embeds 5,856 radiographs again with ResNet-18, its server killed five
+# times on the way (some minutes on two cores; NEARCASE_TESTDATA as for bench-accuracy).
+bench-reembed: setup
+	$(with-library) $(GO) test -run TestAllRadiographsAreReembedded -timeout 2h -v ./cmd/nearcase -reembed
+
 # bench-http loads a server as 64 clients would for five minutes, and compares
 # similar over HTTP with the bare index: make bench-http DURATION=20s ROWS=10000
 bench-http: setup
 	$(with-library) DURATION='$(DURATION)' CLIENTS='$(CLIENTS)' ROWS='$(ROWS)' .ci/bench-http
+
+# crash kills a real server again and again under load and checks each time that all
+# it acknowledged is there: make crash KILLS=500 FOR=1h SEED=… (ARGS: crasher -h)
+crash: build
+	$(with-library) $(GO) run ./api/client/crash/crasher -program $(BIN)/nearcase -kills '$(or $(KILLS),500)' -for '$(or $(FOR),1h)' -seed '$(or $(SEED),0)' $(ARGS)
+
+# damage opens data directories of which one file was damaged: make damage RUNS=1000
+damage: setup
+	$(GO) test -count=1 -timeout 3h -run '^TestDamageIsNeverAWrongAnswer$$' -v ./store/local -local.damages '$(or $(RUNS),1000)' -local.damageseed '$(or $(SEED),0)'
+
+# powerloss cuts the power of a store on a file system that forgets what was not
+# synced (Linux, as root, with /dev/fuse): make powerloss RUNS=1000 SEED=…
+powerloss: setup
+	$(GO) test -count=1 -timeout 3h -run '^TestPowerLoss' -v ./store/local/powerloss -runs '$(or $(RUNS),1000)' -seed '$(or $(SEED),0)'
+
+# fuzz-store asks stores for operations at random and compares them with a model in
+# memory: make fuzz-store FOR=10m SEED=…
+fuzz-store: setup
+	$(GO) test -count=1 -timeout 3h -run '^TestOperations' -v ./store/local -operations '$(or $(FOR),10m)' -seed '$(or $(SEED),0)'
+
+# soak keeps a server under load for half an hour and fails where its memory,
+# goroutines, descriptors or files grow: make soak FOR=30m
+soak: build
+	$(with-library) FOR='$(FOR)' OUT='$(OUT)' .ci/soak
+
+# bench-store measures how fast ready vectors are stored durably, beside the same
+# without waiting for the disk, and how long a start takes: about three minutes on two
+# quiet cores. ROWS is how many instances there are at the start.
+bench-store: setup
+	$(with-library) $(GO) test -run '^$$' -bench '^BenchmarkDurableIngest$$' -benchtime 1x ./store/local
+	$(with-library) NEARCASE_ROWS=$(or $(ROWS),100000) $(GO) test -run '^$$' -bench '^BenchmarkStart$$' -benchtime 1x ./cmd/nearcase
 
 # bench-probes prints the tables of docs/benchmarks/probes.md: labels, solves,
 # refits and evaluations, up to 100,000 vectors of 768 numbers (about 15 minutes

@@ -17,7 +17,7 @@ const maxQueryFrames = 16
 // instance is left out of the answer like what the query names.
 func (s *Service) resolveImage(ctx context.Context, u *question, q Query) error {
 	u.subject.Digest = digestOf(q.Image)
-	known, err := s.known(ctx, u.collection.Name, u.subject.Digest)
+	known, err := s.known(ctx, u.collection, u.subject.Digest)
 	if err != nil {
 		return err
 	}

@@ -22,13 +22,15 @@ const (
 	CollectionCreated = "collection.created"
 	CollectionChanged = "collection.changed"
 	CollectionDropped = "collection.dropped"
+	// CollectionReembedded tells that the vectors of another model answer.
+	CollectionReembedded = "collection.reembedded"
 )
 
 // ChangeTypes returns all types of changes.
 func ChangeTypes() []string {
 	return []string{
 		InstanceStored, InstanceReplaced, InstanceDeleted, InstanceErased, LabelChanged, StudyComplete, PatientErased, JobEnded,
-		CollectionCreated, CollectionChanged, CollectionDropped,
+		CollectionCreated, CollectionChanged, CollectionReembedded, CollectionDropped,
 	}
 }
 

@@ -210,7 +210,7 @@ func TestTheOldestEventsAreForgotten(t *testing.T) {
 	s, catalog := newService(t, false)
 	emptied(t, s)
 	for range 45 {
-		if err := s.NoteErased("c"); err != nil {
+		if err := s.NoteErased("c", ""); err != nil {
 			t.Fatal(err)
 		}
 	}

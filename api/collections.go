@@ -103,9 +103,7 @@ func (s *Service) Drop(ctx context.Context, collection string) error {
 	if err := s.Catalog.Drop(ctx, collection); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	delete(s.trainings, collection)
-	s.mu.Unlock()
+	s.forgetTraining(collection)
 	_, err := s.forgetAnswers(context.WithoutCancel(ctx), collection)
 	return errors.Join(err, s.jobs.endOf(ctx, collection), s.journal.drop(func(c Change) bool {
 		return c.Type == StudyComplete && c.Collection == collection

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -90,9 +91,11 @@ func (s *Service) storedAs(ctx context.Context, c store.Collection, patient stri
 		if name == "" {
 			continue
 		}
-		ids, err := s.Catalog.Excluded(ctx, c.Name, store.Exclude{Patients: []string{name}})
-		if err != nil || len(ids) > 0 {
-			return name, err
+		for _, of := range []string{c.Name, store.ShadowName(c.Name)} {
+			ids, err := s.Catalog.Excluded(ctx, of, store.Exclude{Patients: []string{name}})
+			if len(ids) > 0 || err != nil && (of == c.Name || !errors.Is(err, store.ErrCollection)) {
+				return name, err
+			}
 		}
 	}
 	return "", errors.Join(unknown, fmt.Errorf("%w of this patient", store.ErrInstance))
@@ -107,15 +110,17 @@ func (e *erasure) erase(ctx context.Context, patient string) (store.Traces, erro
 	case <-ctx.Done():
 		return store.Traces{}, ctx.Err()
 	}
+	e.s.erasures.Add(1)
 	erased, err := e.s.Catalog.Erase(ctx, e.Collection, patient)
 	e.Erased, e.Traces, e.Studies = erased, store.Traces{}, nil
 	if erased.Instances == 0 {
 		return erased.Traces, err
 	}
 	ctx = context.WithoutCancel(ctx)
+	err = errors.Join(err, e.s.forgetAgreement(ctx, e.Collection))
 	answers, failed := e.s.forgetAll(ctx, e.Collection)
 	e.Answers = answers
-	return erased.Traces, errors.Join(err, failed, e.s.noteErased(e.Collection, erased.Studies))
+	return erased.Traces, errors.Join(err, failed, e.s.noteErased(e.Collection, patient, erased.Studies))
 }
 
 // forgetAll forgets what the service has learnt and answered of a collection, and
@@ -127,15 +132,24 @@ func (s *Service) forgetAll(ctx context.Context, collection string) (answers int
 	return answers, errors.Join(unpinned, err, s.dropJobResults(ctx, collection))
 }
 
+// soughtAgain is how often the store is compacted where traces are left of what others
+// have stored and deleted meanwhile.
+const soughtAgain = 3
+
 // verify compacts the store and looks for what may be left.
 func (e *erasure) verify(ctx context.Context, traces store.Traces) (err error) {
-	if e.Compacted, err = e.s.Catalog.Compact(ctx, e.progress); err != nil {
-		return fmt.Errorf("%w: compact it (nearcase compact)", err)
-	}
-	if e.Verification.Sought, err = e.s.Catalog.Seek(ctx, traces); err != nil {
-		return fmt.Errorf("verify: %w", err)
-	}
 	v := &e.Verification
+	for range soughtAgain {
+		if e.Compacted, err = e.s.Catalog.Compact(ctx, e.progress); err != nil {
+			return fmt.Errorf("%w: compact it (nearcase compact)", err)
+		}
+		if v.Sought, err = e.s.Catalog.Seek(ctx, traces); err != nil {
+			return fmt.Errorf("verify: %w", err)
+		}
+		if v.Matches == 0 {
+			break
+		}
+	}
 	v.Texts, v.Digests, v.Vectors = len(traces.Texts)-v.Short, len(traces.Digests), len(traces.Vectors)
 	if v.Matches > 0 {
 		return fmt.Errorf("verify: traces are left in %s", strings.Join(v.In, ", "))
@@ -143,11 +157,12 @@ func (e *erasure) verify(ctx context.Context, traces store.Traces) (err error) {
 	return nil
 }
 
-// forgetTraining gives up what probes have learnt of a collection.
+// forgetTraining gives up what probes have learnt of a collection, and of what stands
+// behind it.
 func (s *Service) forgetTraining(collection string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.trainings, collection)
+	maps.DeleteFunc(s.trainings, func(_ string, t *training) bool { return t.name == collection })
 }
 
 // unpin lets the newest versions of all tasks answer: those pinned are gone.
@@ -214,7 +229,7 @@ func (s *Service) endInterrupted(ctx context.Context) error {
 
 // backups returns the names of the backups that may hold what is erased now.
 func (s *Service) backups(ctx context.Context) ([]string, error) {
-	all, err := s.Catalog.Documents(ctx, "backup")
+	all, err := s.Catalog.Documents(ctx, KindBackup)
 	names := make([]string, len(all))
 	for i, d := range all {
 		names[i] = d.Name

@@ -128,6 +128,8 @@ type evaluation struct {
 	columns  []subgroups
 	warnings []string
 	meter    *meter
+	// comparison is of the results, once there are any.
+	comparison *eval.Comparison
 }
 
 // network is one of the collections evaluated.

@@ -21,6 +21,7 @@ func (v *evaluation) report(ctx context.Context) (report.Report, error) {
 	if err != nil {
 		return report.Report{}, err
 	}
+	v.comparison = c
 	r := report.Report{Task: v.task.Name, MultiLabel: v.task.Multi, Classes: v.task.Classes, Data: v.data(), Results: c.Results[:len(methods)]}
 	for i, m := range methods {
 		if err := v.unmask(ctx, m, &r.Results[i]); err != nil {

@@ -18,8 +18,8 @@ func (s *Service) DropJobResults(ctx context.Context, collection string) error {
 }
 
 // NoteErased is noteErased.
-func (s *Service) NoteErased(collection string, studies ...string) error {
-	return s.noteErased(collection, studies)
+func (s *Service) NoteErased(collection, patient string, studies ...string) error {
+	return s.noteErased(collection, patient, studies)
 }
 
 // Studies watches for studies with a clock of one's own.

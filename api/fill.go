@@ -42,7 +42,7 @@ func (f *filler) add(ctx context.Context, i int) error {
 	if err := p.complete(records, f.b.images[i]); err != nil {
 		return err
 	}
-	known, err := p.s.known(ctx, p.c.Name, o.digest)
+	known, err := p.s.known(ctx, p.c, o.digest)
 	if err != nil {
 		return err
 	}
@@ -168,8 +168,14 @@ type embeddedBefore struct {
 	vector []float32
 }
 
-// known returns the instances with this content by frame.
-func (s *Service) known(ctx context.Context, collection, digest string) (map[int]embeddedBefore, error) {
+// known returns the instances with this content by frame; none if the collection's
+// vectors are of another model by now.
+func (s *Service) known(ctx context.Context, of store.Collection, digest string) (map[int]embeddedBefore, error) {
+	ctx, collection := s.Catalog.Hold(ctx), of.Name
+	now, err := s.Catalog.Collection(ctx, collection)
+	if err != nil || now.Fingerprint != of.Fingerprint {
+		return nil, err
+	}
 	cases, err := s.Catalog.WithDigest(ctx, collection, digest)
 	if err != nil || len(cases) == 0 {
 		return nil, err

@@ -115,13 +115,16 @@ func (h *hooks) load(ctx context.Context) error {
 	}
 	ctx = context.WithoutCancel(ctx)
 	found, err := h.catalog.Documents(ctx, hookKind)
-	if err != nil {
+	if errors.Is(err, store.ErrDamaged) {
+		h.logger.Error("webhooks cannot be read", "error", err)
+	} else if err != nil {
 		return fmt.Errorf("read webhooks: %w", err)
 	}
 	for _, d := range found {
 		one := &hook{}
 		if err := json.Unmarshal(d.Data, &one.kept); err != nil {
-			return fmt.Errorf("webhook %s: %w: %w", d.Name, store.ErrDamaged, err)
+			h.logger.Error("a webhook cannot be read", "webhook", d.Name, "error", err)
+			continue
 		}
 		h.all[d.Name] = one
 	}
@@ -133,7 +136,9 @@ func (h *hooks) load(ctx context.Context) error {
 // loadLetters reads the dead letters that are kept; mu is held.
 func (h *hooks) loadLetters(ctx context.Context) error {
 	letters, err := h.catalog.Documents(ctx, letterKind)
-	if err != nil {
+	if errors.Is(err, store.ErrDamaged) {
+		h.logger.Error("dead letters cannot be read", "error", err)
+	} else if err != nil {
 		return fmt.Errorf("read dead letters: %w", err)
 	}
 	for _, one := range h.all {
@@ -142,7 +147,8 @@ func (h *hooks) loadLetters(ctx context.Context) error {
 	for _, d := range letters {
 		var l DeadLetter
 		if bad := json.Unmarshal(d.Data, &l); bad != nil {
-			return fmt.Errorf("dead letter %s: %w: %w", d.Name, store.ErrDamaged, bad)
+			h.logger.Error("a dead letter cannot be read", "letter", d.Name, "error", bad)
+			continue
 		}
 		if one := h.all[l.Webhook]; one != nil {
 			one.dead = append(one.dead, l)

@@ -7,6 +7,7 @@ import (
 	"iter"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"nearcase/embed"
 	"nearcase/store"
@@ -80,22 +81,28 @@ type Item struct {
 // stops the work; what was yielded is stored.
 func (s *Service) Ingest(ctx context.Context, collection string, images iter.Seq[Image], o IngestOptions) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
-		c, err := s.Catalog.Collection(ctx, collection)
+		p, err := s.newIngestion(ctx, collection, o)
 		if err != nil {
 			yield(Item{}, err)
 			return
 		}
-		m, err := s.modelOf(c)
-		if err != nil {
-			yield(Item{}, err)
-			return
-		}
-		p := &ingestion{s: s, c: c, m: m.m, size: s.batchOf(m.m), options: o, seen: o.seen}
 		if p.seen == nil {
 			p.seen = map[string]int{}
 		}
 		p.run(ctx, images, yield)
 	}
+}
+
+func (s *Service) newIngestion(ctx context.Context, collection string, o IngestOptions) (*ingestion, error) {
+	c, err := s.Catalog.Collection(ctx, collection)
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.modelOf(c)
+	if err != nil {
+		return nil, err
+	}
+	return &ingestion{s: s, c: c, m: m.m, size: s.batchOf(m.m), options: o, seen: o.seen}, nil
 }
 
 // ingestion is one call of Ingest: images are drawn into batches, workers read,
@@ -109,6 +116,8 @@ type ingestion struct {
 	seen    map[string]int // digests in this call, see shortly
 	next    int            // index of the next item
 	held    *held
+	// after is with the model that has taken the place of m meanwhile, if one has.
+	after atomic.Pointer[ingestion]
 }
 
 // batch is a few images that go through the network together.
@@ -193,7 +202,7 @@ func merged(together []*batch) *batch {
 	all := &batch{}
 	for _, b := range together {
 		all.images, all.errs = append(all.images, b.images...), append(all.errs, b.errs...)
-		all.records = append(all.records, b.records...)
+		all.records, all.data = append(all.records, b.records...), append(all.data, b.data...)
 	}
 	return all
 }
@@ -232,10 +241,14 @@ func (p *ingestion) draw(ctx context.Context, images iter.Seq[Image], todo chan<
 }
 
 func (p *ingestion) work(ctx context.Context, todo <-chan *batch, ready chan<- *batch) {
-	tensor := make([]float32, p.size*p.m.Manifest().InputLen())
+	var tensor []float32
 	for b := range todo {
 		p.read(b)
-		p.embed(ctx, b, tensor)
+		now := cmp.Or(p.after.Load(), p)
+		if n := now.size * now.m.Manifest().InputLen(); n != len(tensor) {
+			tensor = make([]float32, n)
+		}
+		now.embed(ctx, b, tensor)
 		select {
 		case ready <- b:
 		case <-ctx.Done():
@@ -281,28 +294,20 @@ func (p *ingestion) embed(ctx context.Context, b *batch, tensor []float32) {
 // commit stores a batch and yields its items.
 func (p *ingestion) commit(ctx context.Context, b *batch, yield func(Item, error) bool) bool {
 	items := make([]Item, len(b.images))
-	var records []store.Record
-	var places []int
 	for i, im := range b.images {
 		items[i] = Item{Index: p.next + i, Name: im.Name, ID: im.ID, Status: store.Failed, Err: b.errs[i]}
-		if b.errs[i] != nil {
-			continue
-		}
-		items[i].ID, items[i].Instances = p.identify(b.records[i]), len(b.records[i])
-		for _, r := range b.records[i] {
-			records, places = append(records, r), append(places, i)
+		if b.errs[i] == nil {
+			items[i].ID, items[i].Instances = p.identify(b.records[i]), len(b.records[i])
 		}
 	}
 	p.next += len(items)
-	storing, end := p.s.begin(ctx, StageStore)
-	outcomes, err := p.s.Catalog.Put(storing, p.c.Name, records)
-	end(err)
+	err := p.store(ctx, b, items)
+	for n := 0; err == nil && n < mostModels && p.renew(ctx, b, items); n++ {
+		err = p.store(ctx, b, items)
+	}
 	if err != nil {
 		yield(Item{}, fmt.Errorf("store images: %w", err))
 		return false
-	}
-	for j, o := range outcomes {
-		items[places[j]].take(o)
 	}
 	for _, item := range items {
 		if !yield(item, nil) {
@@ -310,6 +315,27 @@ func (p *ingestion) commit(ctx context.Context, b *batch, yield func(Item, error
 		}
 	}
 	return true
+}
+
+// store stores what has not been stored yet, nor failed.
+func (p *ingestion) store(ctx context.Context, b *batch, items []Item) error {
+	var records []store.Record
+	var places []int
+	for i, item := range items {
+		if item.Err != nil || item.Status != store.Failed {
+			continue
+		}
+		for _, r := range b.records[i] {
+			records, places = append(records, r), append(places, i)
+		}
+	}
+	storing, end := p.s.begin(ctx, StageStore)
+	outcomes, err := p.s.Catalog.Put(storing, p.c.Name, records)
+	end(err)
+	for j, o := range outcomes {
+		items[places[j]].take(o)
+	}
+	return err
 }
 
 // rank orders what became of the frames of an image by what its sender wants to

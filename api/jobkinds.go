@@ -36,6 +36,10 @@ func (s *Service) errands() map[string]errand {
 		KindImport:   s.importJob,
 		KindCompact:  func(ctx context.Context, t *turn) (any, error) { return s.Compact(ctx, t.progress) },
 		KindSweep:    s.sweepJob,
+		KindReembed:  s.reembedJob,
+		KindSwitch:   s.switchJob,
+		KindVerify:   s.verifyJob,
+		KindBackup:   s.backupJob,
 	}
 }
 
@@ -50,7 +54,7 @@ func (s *Service) evaluateJob(ctx context.Context, t *turn) (any, error) {
 		return nil, err
 	}
 	o.Doing = t.stage
-	return s.Evaluate(ctx, t.job.Collection, o, t.progress)
+	return s.Evaluate(s.Catalog.Hold(ctx), t.job.Collection, o, t.progress)
 }
 
 func (s *Service) reviewJob(ctx context.Context, t *turn) (any, error) {
@@ -58,7 +62,7 @@ func (s *Service) reviewJob(ctx context.Context, t *turn) (any, error) {
 	if err := t.parameters(&o); err != nil {
 		return nil, err
 	}
-	return s.Review(ctx, t.job.Collection, o, t.progress)
+	return s.Review(s.Catalog.Hold(ctx), t.job.Collection, o, t.progress)
 }
 
 func (s *Service) reindexJob(ctx context.Context, t *turn) (any, error) {
@@ -74,7 +78,7 @@ func (s *Service) retrainJob(ctx context.Context, t *turn) (any, error) {
 	if err := t.parameters(&o); err != nil {
 		return nil, err
 	}
-	return s.Retrain(ctx, t.job.Collection, o.Task, t.progress)
+	return s.Retrain(s.Catalog.Hold(ctx), t.job.Collection, o.Task, t.progress)
 }
 
 // Enqueue is Start of one of the kinds that are begun again after a restart, with
@@ -152,7 +156,7 @@ func (s *Service) resumable(ctx context.Context, one *job) error {
 	switch {
 	case !one.lasting || one.errand == nil:
 		return fmt.Errorf("%w by the end of the program: start it again", ErrInterrupted)
-	case one.Attempts >= maxAttempts:
+	case one.Attempts >= one.mayBegin():
 		return fmt.Errorf("%w: it was begun %d times, and the program ended each time before it did", ErrInterrupted, one.Attempts)
 	}
 	if one.of.IsZero() {
@@ -166,6 +170,14 @@ func (s *Service) resumable(ctx context.Context, one *job) error {
 		return fmt.Errorf("%w: %w", ErrCancelled, err)
 	}
 	return err
+}
+
+// mayBegin is how often a job is begun without getting on.
+func (o *job) mayBegin() int {
+	if o.Kind == KindReembed { // of hours, which many restarts may come into
+		return maxBegun
+	}
+	return maxAttempts
 }
 
 // turn is a job that runs, as its work knows it.
@@ -205,6 +217,18 @@ func (t *turn) told(change func(*Job)) {
 	}
 	t.jobs.mu.Unlock()
 	if due {
+		t.jobs.saveLogged(t.job)
+	}
+}
+
+// advanced notes that something is kept of what this attempt has done: a job that gets
+// on is begun again however often the program ends.
+func (t *turn) advanced() {
+	t.jobs.mu.Lock()
+	again := t.job.Attempts > 1
+	t.job.Attempts = 1
+	t.jobs.mu.Unlock()
+	if again {
 		t.jobs.saveLogged(t.job)
 	}
 }

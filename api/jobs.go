@@ -92,6 +92,7 @@ const (
 	maxEnded    = 100      // jobs that are remembered
 	maxResults  = 64 << 20 // bytes of their results, save the last
 	maxAttempts = 3        // of a job that the program does not outlive
+	maxBegun    = 20       // of one that embeds a collection again
 )
 
 // jobs are those of a service, in the order in which they were started. They are
@@ -282,6 +283,9 @@ func (o *job) finish(result []byte, err error) {
 	}
 	if o.forget != nil && !errors.Is(err, ErrCancelled) { // its error may name an image too
 		err = o.forget
+	}
+	if o.bare && err != nil && (o.Kind == KindReembed || o.Kind == KindSwitch) && !errors.Is(err, ErrCancelled) {
+		err = retold(err)
 	}
 	if err != nil {
 		result = nil

@@ -131,6 +131,12 @@ func (j *jobs) dropResults(ctx context.Context, collection string) (err error) {
 	return ctx.Err()
 }
 
+// tellsNothing reports whether what a job returns names no image that may be erased
+// meanwhile: it goes on then.
+func (o *job) tellsNothing() bool {
+	return slices.Contains([]string{KindImport, KindErase, KindReembed, KindSwitch}, o.Kind)
+}
+
 // telling takes away what jobs tell of a collection, and returns those that have
 // to be kept anew.
 func (j *jobs) telling(collection string) (changed []*job) {
@@ -149,7 +155,7 @@ func (j *jobs) telling(collection string) (changed []*job) {
 		default:
 			one.bare = true // before it ends it may be begun again, and has to know
 			changed = append(changed, one)
-			if one.State == JobRunning && one.Kind != KindImport && one.Kind != KindErase {
+			if one.State == JobRunning && !one.tellsNothing() {
 				one.forget = fmt.Errorf("%w: images of %s were erased: start the job again", ErrChanged, collection)
 			}
 		}

@@ -57,9 +57,9 @@ func (f *failure) Unwrap() (is []error) {
 // say.
 func jobErrors() []error {
 	return []error{
-		ErrCancelled, ErrInterrupted, ErrQuery, ErrModel, ErrRuntime, ErrNotEnough, ErrSource, ErrChanged, ErrVersion, ErrKey, ErrNotErased, ErrExpected,
+		ErrCancelled, ErrInterrupted, ErrQuery, ErrModel, ErrRuntime, ErrNotEnough, ErrSource, ErrChanged, ErrVersion, ErrKey, ErrNotErased, ErrExpected, ErrReembedding, ErrNotKept, ErrNoBackup, ErrNoFolder,
 		store.ErrCollection, store.ErrInstance, store.ErrFingerprint, store.ErrTask, store.ErrClass, store.ErrInvalid,
-		store.ErrRecall, store.ErrDamaged, probe.ErrNotEnough, eval.ErrFolds, eval.ErrEmpty, eval.ErrOneClass, syscall.ENOSPC,
+		store.ErrExists, store.ErrShadow, store.ErrBehind, store.ErrRecall, store.ErrDamaged, store.ErrFull, store.ErrQuota, store.ErrBackup, probe.ErrNotEnough, eval.ErrFolds, eval.ErrEmpty, eval.ErrOneClass, syscall.ENOSPC,
 	}
 }
 

@@ -83,9 +83,19 @@ func (j *journal) load() error {
 // note adds changes durably, in their order; those of an ID that it has already
 // are left out.
 func (j *journal) note(changes ...Change) error {
+	return j.noteAll(func() ([]Change, error) { return changes, nil })
+}
+
+// noteAll is note of what is true while no event is removed: what is found of an
+// instance before it is erased is noted before the events of it are removed.
+func (j *journal) noteAll(find func() ([]Change, error)) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if err := j.load(); err != nil {
+		return err
+	}
+	changes, err := find()
+	if err != nil {
 		return err
 	}
 	for len(changes) > 0 {
@@ -228,10 +238,10 @@ func (s *Service) jobEnded(j Job) {
 }
 
 // noteErased notes that a patient of a collection was erased, and takes back what
-// was told of the studies named.
-func (s *Service) noteErased(collection string, studies []string) error {
+// was told of the studies named, and of all that were the patient's once.
+func (s *Service) noteErased(collection, patient string, studies []string) error {
 	err := s.journal.drop(func(c Change) bool {
-		return c.Type == StudyComplete && c.Collection == collection && slices.Contains(studies, c.Study)
+		return c.Type == StudyComplete && c.Collection == collection && (patient != "" && c.Patient == patient || slices.Contains(studies, c.Study))
 	})
 	now := time.Now().UTC()
 	return errors.Join(err, s.journal.note(Change{

@@ -35,7 +35,7 @@ func (s *Service) Learnt(ctx context.Context) ([]Learnt, error) {
 			continue
 		}
 		s.mu.Lock()
-		t := s.trainings[c.Name]
+		t := s.trainings[trainingKey(c)]
 		s.mu.Unlock()
 		if t != nil && t.created.Equal(c.Created) && t.mu.TryRLock() {
 			all = append(all, t.current(c.Name, status.LabelHead)...)

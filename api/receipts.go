@@ -112,11 +112,15 @@ func (r Receipt) Check(previous *Receipt) error {
 func (r Receipt) documentName() string { return fmt.Sprintf("%010d", r.Number) }
 
 // Receipts returns all receipts, the oldest first. One that has been changed, or
-// is missing between others, is ErrForged; they are returned nonetheless.
+// is missing between others, is ErrForged, and one that cannot be read ErrDamaged;
+// the others are returned nonetheless.
 func (s *Service) Receipts(ctx context.Context) ([]Receipt, error) {
 	documents, err := s.Catalog.Documents(ctx, receiptKind)
 	if err != nil {
-		return nil, fmt.Errorf("read receipts: %w", err)
+		err = fmt.Errorf("read receipts: %w", err)
+	}
+	if err != nil && !errors.Is(err, store.ErrDamaged) {
+		return nil, err
 	}
 	all := make([]Receipt, 0, len(documents))
 	for _, d := range documents {
@@ -139,7 +143,7 @@ func (s *Service) Receipts(ctx context.Context) ([]Receipt, error) {
 // written is ErrForged; the others are not looked at.
 func (s *Service) Receipt(ctx context.Context, id string) (Receipt, error) {
 	all, err := s.Receipts(ctx)
-	if err != nil && !errors.Is(err, ErrForged) {
+	if err != nil && !errors.Is(err, ErrForged) && !errors.Is(err, store.ErrDamaged) {
 		return Receipt{}, err
 	}
 	for _, r := range all {
@@ -154,18 +158,27 @@ func (s *Service) Receipt(ctx context.Context, id string) (Receipt, error) {
 // interrupted can be told. s.erasing is held.
 func (s *Service) begunReceipt(ctx context.Context, r Receipt) (Receipt, error) {
 	all, err := s.Receipts(ctx)
-	if err != nil && !errors.Is(err, ErrForged) { // one that was changed stays as it is
+	if err != nil && !errors.Is(err, ErrForged) && !errors.Is(err, store.ErrDamaged) { // such a one stays as it is
 		return r, err
 	}
 	r.ID, r.Number, r.Begun = newID(), 1, time.Now().UTC()
 	if n := len(all); n > 0 {
 		r.Number, r.Previous = all[n-1].Number+1, all[n-1].Hash
 	}
-	if r.Backups, err = s.backups(ctx); err != nil {
+	for s.hasReceipt(ctx, r) { // which is damaged
+		r.Number++
+	}
+	if r.Backups, err = s.backups(ctx); err != nil && !errors.Is(err, store.ErrDamaged) {
 		return r, err
 	}
 	r.Problem = "it is under way, or was interrupted: compact the store then (nearcase compact)"
 	return s.saveReceipt(ctx, r)
+}
+
+// hasReceipt reports whether there is anything under the name of a receipt.
+func (s *Service) hasReceipt(ctx context.Context, r Receipt) bool {
+	_, err := s.Catalog.Document(ctx, receiptKind, r.documentName())
+	return err == nil || errors.Is(err, store.ErrDamaged)
 }
 
 // endReceipt keeps a receipt of what has been erased.

@@ -169,6 +169,7 @@ func (s *Service) refit(ctx context.Context, c store.Collection, task string, wo
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	ctx = s.Catalog.Hold(ctx)
 	c, err := s.Catalog.Collection(ctx, c.Name)
 	if err != nil {
 		return nil, err

@@ -140,8 +140,10 @@ func (s *Service) saveTrainings() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var err error
-	for name, t := range s.trainings {
-		err = errors.Join(err, s.saveRidges(context.Background(), name, t))
+	for _, t := range s.trainings {
+		if name, ok := s.nameOf(context.Background(), t); ok {
+			err = errors.Join(err, s.saveRidges(context.Background(), name, t))
+		}
 	}
 	return err
 }

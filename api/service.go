@@ -73,6 +73,8 @@ type Options struct {
 	Quiet time.Duration
 	// Networks that webhooks may go to beside public addresses.
 	Networks []netip.Prefix
+	// Backups are those that the service makes by itself.
+	Backups Backups
 	// Index of new collections that do not say; the zero value leaves it to the
 	// program.
 	Index store.Index
@@ -81,7 +83,8 @@ type Options struct {
 // Service runs the operations. Its methods are safe for concurrent use.
 type Service struct {
 	Options
-	slots chan struct{} // one for each embedding that may run
+	born  time.Time // when the service was made
+	slots *turns    // one for each embedding that may run
 	// background are turns of batchers that no caller waits in.
 	background sync.WaitGroup
 	jobs       *jobs
@@ -96,8 +99,14 @@ type Service struct {
 
 	// configuring is held from reading a task's settings to changing them.
 	configuring sync.Mutex
+	// backing has a place for the one that backs up into a folder.
+	backing chan struct{}
 	// erasing is held while a patient is erased.
 	erasing sync.Mutex
+	// erasures counts those that have erased something since the start.
+	erasures atomic.Int64
+	// reembeds are the collections whose model is being changed.
+	reembeds reembeds
 
 	mu        sync.Mutex
 	models    map[string]*model
@@ -143,8 +152,10 @@ func New(o Options) *Service {
 	o.Privacy, o.Refit = o.Privacy.withDefaults(), o.Refit.withDefaults()
 	s := &Service{
 		Options:   o,
-		slots:     make(chan struct{}, o.Workers),
+		born:      time.Now(),
+		slots:     newTurns(o.Workers),
 		refits:    newRefits(),
+		backing:   make(chan struct{}, 1),
 		models:    map[string]*model{},
 		trainings: map[string]*training{},
 	}
@@ -168,6 +179,8 @@ func (s *Service) Resume(ctx context.Context) error {
 		return err
 	}
 	s.hooks.begin(func(ctx context.Context) { s.watchStudies(ctx, w) })
+	s.hooks.begin(s.followShadows)
+	s.hooks.begin(s.scheduleBackups)
 	return s.hooks.resume(ctx)
 }
 
@@ -254,13 +267,6 @@ func (s *Service) batchOf(m *embed.Model) int {
 }
 
 // embedding waits for a turn to use the processor.
-func (s *Service) embedding(ctx context.Context) error {
-	select {
-	case s.slots <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
+func (s *Service) embedding(ctx context.Context) error { return s.slots.take(ctx) }
 
-func (s *Service) embedded() { <-s.slots }
+func (s *Service) embedded() { s.slots.leave() }

@@ -38,7 +38,7 @@ type Load struct {
 
 // Load returns what the service is busy with just now.
 func (s *Service) Load() Load {
-	l := Load{Turns: cap(s.slots), Taken: len(s.slots), Models: map[string]bool{}}
+	l := Load{Turns: s.slots.all, Taken: s.slots.taken(), Models: map[string]bool{}}
 	s.mu.Lock()
 	models := maps.Clone(s.models)
 	s.mu.Unlock()

@@ -216,23 +216,27 @@ func (w *studies) tell(ctx context.Context, complete []studyName) error {
 		}
 		return strings.Compare(a.collection+"|"+a.study, b.collection+"|"+b.study)
 	})
-	var changes []Change
-	for _, name := range complete {
-		c, err := w.complete(ctx, name)
-		if err != nil && !errors.Is(err, store.ErrCollection) {
-			return err
-		}
-		if c.Instances > 0 { // otherwise it is gone
-			changes = append(changes, c)
-		}
-	}
-	if err := w.s.journal.note(changes...); err != nil {
+	if err := w.s.journal.noteAll(func() ([]Change, error) { return w.completed(ctx, complete) }); err != nil {
 		return err
 	}
 	for _, name := range complete {
 		delete(w.waiting, name)
 	}
 	return nil
+}
+
+// completed are the changes of those studies that are still there.
+func (w *studies) completed(ctx context.Context, names []studyName) (changes []Change, err error) {
+	for _, name := range names {
+		c, err := w.complete(ctx, name)
+		if err != nil && !errors.Is(err, store.ErrCollection) {
+			return nil, err
+		}
+		if c.Instances > 0 { // otherwise it is gone
+			changes = append(changes, c)
+		}
+	}
+	return changes, nil
 }
 
 func (w *studies) complete(ctx context.Context, name studyName) (Change, error) {

@@ -158,11 +158,38 @@ func TestAStudyThatIsGoneIsNotComplete(t *testing.T) {
 	c.now = c.now.Add(time.Hour)
 	look(t, w)
 	wantComplete(t, "of two, one deleted", complete(t, s, &since), "study.complete c b 1")
-	if err := s.NoteErased("c", "b"); err != nil {
+	if err := s.NoteErased("c", "", "b"); err != nil {
 		t.Fatal(err)
 	}
 	begin := ""
 	wantComplete(t, "once its patient is erased", complete(t, s, &begin))
+}
+
+// What was told of a patient's study goes with the patient even where the study went
+// before, image by image.
+func TestAStudyThatWentBeforeItsPatientIsNotTold(t *testing.T) {
+	s, catalog := newService(t, false)
+	fingerprint := emptied(t, s)
+	c, since := &clock{time.Now()}, api.Now
+	w := quiet(t, s, c)
+	complete(t, s, &since)
+	for i, study := range []string{"before", "after"} {
+		put(t, catalog, store.Record{Fingerprint: fingerprint, Vector: unit(1, float64(i), 0, 0),
+			Instance: store.Instance{ID: study, Study: study, Patient: "patient-0123456789", Added: c.now}})
+	}
+	look(t, w)
+	c.now = c.now.Add(time.Hour)
+	look(t, w)
+	wantComplete(t, "both", complete(t, s, &since), "study.complete c after 1", "study.complete c before 1")
+	if err := s.Delete(t.Context(), "c", "before"); err != nil {
+		t.Fatal(err)
+	}
+	r, err := s.Erase(t.Context(), "c", "patient-0123456789", nil)
+	if err != nil || !r.IsVerified() {
+		t.Fatalf("Erase: got %+v, %v, want it verified", r, err)
+	}
+	begin := ""
+	wantComplete(t, "once their patient is erased", complete(t, s, &begin))
 }
 
 // Studies are told of while the service runs.

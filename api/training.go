@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +17,8 @@ import (
 // is derived: made from the log, and caught up with it before every answer.
 // Readers hold mu shared; what changes it holds it alone.
 type training struct {
+	name    string    // of the collection, also of one that stands behind it
+	model   string    // fingerprint of what made its vectors
 	created time.Time // of the collection, whose name may be used again
 
 	// updating is held by the one that makes it ready, while others wait for that.
@@ -104,12 +107,35 @@ func (t *training) update(ctx context.Context, s *Service, c store.Collection, t
 func (s *Service) trainingOf(c store.Collection) *training {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	t, ok := s.trainings[c.Name]
+	t, ok := s.trainings[trainingKey(c)]
 	if !ok || !t.created.Equal(c.Created) {
-		t = &training{created: c.Created, examples: map[string]*example{}, tasks: map[string]*taskProbe{}}
-		s.trainings[c.Name] = t
+		t = &training{
+			name: visibleName(c.Name), model: c.Fingerprint, created: c.Created,
+			examples: map[string]*example{}, tasks: map[string]*taskProbe{},
+		}
+		s.trainings[trainingKey(c)] = t
 	}
 	return t
+}
+
+// trainingKey is that of a collection's training set, whether it has its name or
+// stands behind what has it.
+func trainingKey(c store.Collection) string { return visibleName(c.Name) + " " + c.Fingerprint }
+
+// visibleName is that of the collection that another of the name stands behind, if it
+// does.
+func visibleName(name string) string { return strings.TrimPrefix(name, store.ShadowName("")) }
+
+// nameOf returns what the collection of a training set is called by now; false if it
+// is gone.
+func (s *Service) nameOf(ctx context.Context, t *training) (string, bool) {
+	for _, name := range []string{t.name, store.ShadowName(t.name)} {
+		c, err := s.Catalog.Collection(ctx, name)
+		if err == nil && c.Fingerprint == t.model && c.Created.Equal(t.created) {
+			return name, true
+		}
+	}
+	return "", false
 }
 
 // ready reports whether nothing is left to do before an answer.

@@ -145,10 +145,10 @@ func TestHeadsOutliveASnapshot(t *testing.T) {
 	for _, spec := range []Spec{{Engine: EngineExact}, {Engine: EngineGraph, EfSearch: 60}} {
 		x := withHeads(t, spec, vectors[:2000])
 		path := filepath.Join(t.TempDir(), "x")
-		if err := Freeze(x).Save(path, nil); err != nil {
+		if err := saveTo(Freeze(x), path, nil); err != nil {
 			t.Fatal(err)
 		}
-		y, _, err := Load(path, spec, 256)
+		y, _, err := loadFrom(path, spec, 256)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -223,10 +223,10 @@ func TestAMeanAtTheOriginOutlivesASnapshot(t *testing.T) {
 		t.Fatalf("mean = %v, want none", v.frame.mean)
 	}
 	path := filepath.Join(t.TempDir(), "x")
-	if err := Freeze(x).Save(path, nil); err != nil {
+	if err := saveTo(Freeze(x), path, nil); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := Load(path, Spec{}, 128); err != nil {
+	if _, _, err := loadFrom(path, Spec{}, 128); err != nil {
 		t.Errorf("Load = %v, want no error", err)
 	}
 }

@@ -169,7 +169,7 @@ func TestSearchesWhileSavingAndTuning(t *testing.T) {
 			group.Wait() // for the last
 			s := Freeze(unwrapped(w.Index))
 			group.Go(func() {
-				if err := s.Save(path, fmt.Append(nil, key)); err != nil {
+				if err := saveTo(s, path, fmt.Append(nil, key)); err != nil {
 					t.Errorf("Save = %v, want no error", err)
 				}
 				mustTune(t, unwrapped(w.Index))
@@ -183,7 +183,7 @@ func TestSearchesWhileSavingAndTuning(t *testing.T) {
 
 // mustLoad checks that the last snapshot is of the moment that its meta tells.
 func (w *watched) mustLoad(t *testing.T, e engine, path string) {
-	x, meta, err := Load(path, e.spec, 16)
+	x, meta, err := loadFrom(path, e.spec, 16)
 	if err != nil {
 		t.Fatalf("Load = %v, want no error", err)
 	}

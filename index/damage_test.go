@@ -45,7 +45,7 @@ func loadBytes(t testing.TB, b []byte) (Index, error) {
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	x, _, err := Load(path, smallSpec, smallDimension)
+	x, _, err := loadFrom(path, smallSpec, smallDimension)
 	return x, err
 }
 
@@ -162,7 +162,7 @@ func TestSwappedPiecesAreNoticed(t *testing.T) {
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := Load(path, Spec{}, d); !errors.Is(err, ErrSnapshot) {
+	if _, _, err := loadFrom(path, Spec{}, d); !errors.Is(err, ErrSnapshot) {
 		t.Errorf("Load of swapped pieces = %v, want ErrSnapshot", err)
 	}
 }
@@ -175,11 +175,11 @@ func TestOtherFilesAreRefused(t *testing.T) {
 	} {
 		mustRefuse(t, name, b)
 	}
-	if _, _, err := Load(t.TempDir(), smallSpec, smallDimension); !errors.Is(err, ErrSnapshot) {
+	if _, _, err := loadFrom(t.TempDir(), smallSpec, smallDimension); !errors.Is(err, ErrSnapshot) {
 		t.Errorf("Load of a folder = %v, want ErrSnapshot", err)
 	}
 	missing := filepath.Join(t.TempDir(), "missing")
-	if _, _, err := Load(missing, smallSpec, smallDimension); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrSnapshot) {
+	if _, _, err := loadFrom(missing, smallSpec, smallDimension); !errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrSnapshot) {
 		t.Errorf("Load of a missing file = %v, want fs.ErrNotExist", err)
 	}
 }
@@ -203,7 +203,7 @@ func TestAnotherIndexIsRefused(t *testing.T) {
 		{"no dimension", smallSpec, 0, ErrSnapshot},
 		{"an invalid spec", Spec{Engine: "hsnw"}, smallDimension, ErrSpec},
 	} {
-		if x, _, err := Load(path, c.spec, c.dimension); !errors.Is(err, c.want) || x != nil {
+		if x, _, err := loadFrom(path, c.spec, c.dimension); !errors.Is(err, c.want) || x != nil {
 			t.Errorf("%s: Load = %T, %v, want %v", c.name, x, err, c.want)
 		}
 	}

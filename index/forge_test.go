@@ -218,7 +218,7 @@ func mustRefuseOrWork(t *testing.T, path string, b []byte, sealed bool) {
 	if err := os.WriteFile(path, b, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	x, meta, err := Load(path, smallSpec, smallDimension)
+	x, meta, err := loadFrom(path, smallSpec, smallDimension)
 	if err != nil {
 		if !errors.Is(err, ErrSnapshot) || x != nil || meta != nil {
 			t.Fatalf("Load = %T, %q, %v, want ErrSnapshot", x, meta, err)

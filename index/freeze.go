@@ -5,8 +5,6 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -26,8 +24,8 @@ type Snapshot struct {
 }
 
 // Freeze captures the state of an index, which must not be changed meanwhile:
-// that takes about 50 ms for a million rows. Save or Discard must follow soon,
-// since no row is used again before.
+// that takes about 50 ms for a million rows. Discard must follow soon, after Write
+// and Adopt if the snapshot is wanted, since no row is used again before.
 func Freeze(x Index) *Snapshot {
 	r, spec := rowsOf(x)
 	ticket := r.epochs.enter()
@@ -97,60 +95,21 @@ func (s *Snapshot) forgetLists() {
 	s.links.upper = upper
 }
 
-// Discard gives the snapshot up.
+// Discard gives the snapshot up. Calls after the first do nothing.
 func (s *Snapshot) Discard() { s.release() }
 
-// Save writes the snapshot to path, and meta with it: wholly or not at all, and
-// durably. Then the index that was frozen reads the vectors that have not
-// changed since from the file, so that they take no memory of their own. It may
-// be searched and changed meanwhile.
-func (s *Snapshot) Save(path string, meta []byte) error {
-	defer s.release()
+// Write writes the snapshot to an empty file, and meta with it. The index that was
+// frozen may be searched and changed meanwhile.
+func (s *Snapshot) Write(to io.WriterAt, meta []byte) error {
 	if !isLittleEndian {
-		return fmt.Errorf("save index %s: %w: this machine is big-endian", path, ErrSnapshot)
+		return fmt.Errorf("%w: this machine is big-endian", ErrSnapshot)
 	}
-	f, err := os.OpenFile(path+".tmp", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err == nil {
-		err = s.save(f, path, meta)
-	}
-	if err != nil {
-		_ = os.Remove(path + ".tmp")
-		return fmt.Errorf("save index: %w", err)
-	}
-	return nil
+	return s.write(to, meta)
 }
 
-func (s *Snapshot) save(f *os.File, path string, meta []byte) error {
-	defer f.Close()
-	err := s.write(f, meta)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err == nil {
-		err = syncFolder(filepath.Dir(path))
-	}
-	if err == nil {
-		err = s.adopt(f)
-	}
-	return err
-}
-
-// syncFolder makes the names in a folder durable.
-func syncFolder(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
-}
-
-// write writes the file: the body, the sums of its pieces, the header.
-func (s *Snapshot) write(f *os.File, meta []byte) error {
-	w := &pieces{file: io.NewOffsetWriter(f, pageSize), piece: make([]byte, 0, pieceSize)}
+// write writes the body, the sums of its pieces, the header.
+func (s *Snapshot) write(to io.WriterAt, meta []byte) error {
+	w := &pieces{file: io.NewOffsetWriter(to, pageSize), piece: make([]byte, 0, pieceSize)}
 	for i, section := range s.sections(meta) {
 		s.Offsets[i] = pageSize + w.written
 		section(w)
@@ -158,17 +117,18 @@ func (s *Snapshot) write(f *os.File, meta []byte) error {
 		w.align()
 	}
 	w.flush()
+	if w.err != nil {
+		return w.err
+	}
 	sums := raw(w.sums)
 	i := sectionSums
 	s.Offsets[i], s.Lengths[i], s.SumOfSums = pageSize+w.written, uint64(len(sums)), crc32.Checksum(sums, castagnoli)
 	padded := append(slices.Clone(sums), make([]byte, pages(uint64(len(sums)))-uint64(len(sums)))...)
-	if _, err := f.WriteAt(padded, int64(s.Offsets[i])); err != nil {
+	if _, err := to.WriteAt(padded, int64(s.Offsets[i])); err != nil {
 		return err
 	}
-	if _, err := f.WriteAt(s.encode(), 0); err != nil {
-		return err
-	}
-	return w.err
+	_, err := to.WriteAt(s.encode(), 0)
+	return err
 }
 
 // sections write what the sections but the last hold, in their order.
@@ -259,10 +219,12 @@ func (w *pieces) flush() {
 	w.piece = w.piece[:0]
 }
 
-// adopt lets the full blocks that have not changed lie in the file. A search
-// under way goes on reading the old ones, so that no row of the new ones is used
-// again before it has ended.
-func (s *Snapshot) adopt(f *os.File) error {
+// Adopt makes the index that was frozen read the vectors that have not changed
+// since from the file that Write has written, so that they take no memory of their
+// own: see File. It may be searched and changed meanwhile. A search under way goes
+// on reading the old ones, so that no row of the new ones is used again before it
+// has ended.
+func (s *Snapshot) Adopt(f File) error {
 	size := s.Offsets[sectionSums] + pages(s.Lengths[sectionSums])
 	m, err := mapFile(f, int(size))
 	if err != nil {

@@ -6,37 +6,38 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"math"
 	"math/bits"
-	"os"
 	"sync"
 	"unsafe"
 )
 
-// Load maps a snapshot file, verifies all of it, and returns the index in it
-// and the meta that was saved with it. The index must be of this engine, M and
-// dimension; what else the spec says is taken from it. A missing file is
-// fs.ErrNotExist, anything else that is wrong ErrSnapshot with the reason.
-//
-// The vectors stay in the file, which may be replaced or removed meanwhile but
-// not written to.
-func Load(path string, spec Spec, dimension int) (Index, []byte, error) {
+// File is a file with a snapshot. *os.File is one. Where it has the method Fd of
+// that, and the system can, the vectors are mapped and stay in the file, which may
+// be closed, replaced or removed but not written to. Otherwise they are read into
+// memory.
+type File interface {
+	io.ReaderAt
+	Stat() (fs.FileInfo, error)
+}
+
+// Load verifies all of a snapshot file and returns the index in it and the meta
+// that was saved with it; see File. The index must be of this engine, M and
+// dimension; what else the spec says is taken from it. Anything that is wrong is
+// ErrSnapshot with the reason.
+func Load(f File, spec Spec, dimension int) (Index, []byte, error) {
 	if err := spec.Validate(); err != nil {
 		return nil, nil, err
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, nil, fmt.Errorf("load index: %w", err)
-	}
-	defer f.Close()
 	x, meta, err := load(f, spec, dimension)
 	if err != nil {
-		return nil, nil, fmt.Errorf("load index %s: %w", path, err)
+		return nil, nil, fmt.Errorf("load index: %w", err)
 	}
 	return x, meta, nil
 }
 
-func load(f *os.File, spec Spec, dimension int) (Index, []byte, error) {
+func load(f File, spec Spec, dimension int) (Index, []byte, error) {
 	h, err := readHeader(f, spec, dimension)
 	if err != nil {
 		return nil, nil, err
@@ -64,7 +65,7 @@ func load(f *os.File, spec Spec, dimension int) (Index, []byte, error) {
 	return x, b.meta, nil
 }
 
-func readHeader(f *os.File, spec Spec, dimension int) (*header, error) {
+func readHeader(f File, spec Spec, dimension int) (*header, error) {
 	if !isLittleEndian {
 		return nil, fmt.Errorf("%w: this machine is big-endian", ErrSnapshot)
 	}
@@ -73,10 +74,19 @@ func readHeader(f *os.File, spec Spec, dimension int) (*header, error) {
 		return nil, err
 	}
 	page := make([]byte, pageSize)
-	if _, err := io.ReadFull(f, page); err != nil {
+	if err := readAt(f, page, 0); err != nil {
 		return nil, fmt.Errorf("%w: %d bytes are no snapshot", ErrSnapshot, info.Size())
 	}
 	return decodeHeader(page, info.Size(), spec, dimension)
+}
+
+// readAt fills b from a place on. A file may say at once that it ends there.
+func readAt(f File, b []byte, from uint64) error {
+	n, err := f.ReadAt(b, int64(from))
+	if n == len(b) {
+		return nil
+	}
+	return cmp.Or(err, io.ErrUnexpectedEOF)
 }
 
 // body is what a snapshot holds beside its vectors.
@@ -114,9 +124,9 @@ func newBody(h *header) *body {
 }
 
 // read verifies every piece of the body and keeps what is not to be mapped.
-func (b *body) read(f *os.File) error {
+func (b *body) read(f File) error {
 	sums := make([]byte, b.Lengths[sectionSums])
-	if _, err := f.ReadAt(sums, int64(b.Offsets[sectionSums])); err != nil || crc32.Checksum(sums, castagnoli) != b.SumOfSums {
+	if err := readAt(f, sums, b.Offsets[sectionSums]); err != nil || crc32.Checksum(sums, castagnoli) != b.SumOfSums {
 		return fmt.Errorf("%w: the checksums are damaged", ErrSnapshot)
 	}
 	return eachErr(len(sums)/4, func(i int) error {
@@ -128,10 +138,10 @@ func (b *body) read(f *os.File) error {
 
 var piecePool = sync.Pool{New: func() any { return new([pieceSize]byte) }}
 
-func (b *body) readPiece(f *os.File, piece []byte, i int, sum uint32) error {
+func (b *body) readPiece(f File, piece []byte, i int, sum uint32) error {
 	from := pageSize + uint64(i)*pieceSize
 	piece = piece[:min(pieceSize, b.Offsets[sectionSums]-from)]
-	if _, err := f.ReadAt(piece, int64(from)); err != nil {
+	if err := readAt(f, piece, from); err != nil {
 		return fmt.Errorf("%w: %w", ErrSnapshot, err)
 	}
 	if crc32.Checksum(piece, castagnoli) != sum {

@@ -129,7 +129,7 @@ var meanwhiles = []struct {
 
 func (b *begun) save(t *testing.T) {
 	t.Helper()
-	if err := Freeze(b.x).Save(filepath.Join(t.TempDir(), "snapshot"), nil); err != nil {
+	if err := saveTo(Freeze(b.x), filepath.Join(t.TempDir(), "snapshot"), nil); err != nil {
 		t.Fatalf("Save = %v, want no error", err)
 	}
 }

@@ -3,7 +3,7 @@ package index
 import (
 	"bytes"
 	"errors"
-	"io/fs"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -20,16 +20,43 @@ func saved(t testing.TB, x Index, meta []byte) string {
 	return path
 }
 
+// saveTo saves a snapshot as who owns a folder does, in the place of another file.
+func saveTo(s *Snapshot, path string, meta []byte) error {
+	defer s.Discard()
+	f, err := os.CreateTemp(filepath.Dir(path), "new")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := s.Write(f, meta); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return s.Adopt(f)
+}
+
+// loadFrom loads the snapshot in a file, and closes that.
+func loadFrom(path string, spec Spec, dimension int) (Index, []byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer f.Close()
+	return Load(f, spec, dimension)
+}
+
 func mustSave(t testing.TB, x Index, path string, meta []byte) {
 	t.Helper()
-	if err := Freeze(x).Save(path, meta); err != nil {
+	if err := saveTo(Freeze(x), path, meta); err != nil {
 		t.Fatalf("Save(%s) = %v, want no error", path, err)
 	}
 }
 
 func mustLoad(t testing.TB, path string, spec Spec, dimension int) (Index, []byte) {
 	t.Helper()
-	x, meta, err := Load(path, spec, dimension)
+	x, meta, err := loadFrom(path, spec, dimension)
 	if err != nil {
 		t.Fatalf("Load(%s, %+v, %d) = %v, want no error", path, spec, dimension, err)
 	}
@@ -253,7 +280,7 @@ func TestAnOlderSnapshotUndoesNothing(t *testing.T) {
 	older, newer := Freeze(x), Freeze(x)
 	save := func(s *Snapshot, name string) {
 		t.Helper()
-		if err := s.Save(filepath.Join(folder, name), nil); err != nil {
+		if err := saveTo(s, filepath.Join(folder, name), nil); err != nil {
 			t.Fatalf("Save(%s) = %v, want no error", name, err)
 		}
 		mustAnswer(t, x, o, vectors[3], 2*blockRows, Filter{})
@@ -273,26 +300,61 @@ func TestAnOlderSnapshotUndoesNothing(t *testing.T) {
 	save(Freeze(x), "last")
 }
 
-func TestAFailedSaveLeavesNothing(t *testing.T) {
+// full is a file that takes some bytes.
+type full struct{ bytes int64 }
+
+func (f full) WriteAt(b []byte, at int64) (int, error) {
+	if at+int64(len(b)) > f.bytes {
+		return 0, io.ErrShortWrite
+	}
+	return len(b), nil
+}
+
+func TestAFailedWriteChangesNothing(t *testing.T) {
 	vectors := clustered(2*blockRows, 8)
 	x := filledWith(t, Spec{}, vectors).(*Exact)
-	folder := t.TempDir()
-	taken := filepath.Join(folder, "taken")
-	if err := os.MkdirAll(filepath.Join(taken, "inside"), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range []string{filepath.Join(folder, "missing", "snapshot"), taken} {
-		if err := Freeze(x).Save(path, nil); err == nil {
-			t.Errorf("Save(%s) = no error, want one", path)
+	for _, size := range []int64{0, pageSize, 64 << 10} {
+		s := Freeze(x)
+		if err := s.Write(full{size}, nil); !errors.Is(err, io.ErrShortWrite) {
+			t.Errorf("Write into %d bytes = %v, want %v", size, err, io.ErrShortWrite)
 		}
-		if _, err := os.Stat(path + ".tmp"); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%s.tmp is left: %v", path, err)
-		}
+		s.Discard()
 	}
 	if got := x.Stats().Mapped; got != 0 {
-		t.Errorf("Mapped = %d after failed saves, want 0", got)
+		t.Errorf("Mapped = %d after failed writes, want 0", got)
 	}
 	mustUseRowsAgain(t, x, vectors[0])
+}
+
+// inMemory is a file that cannot be mapped, as one that is encrypted.
+type inMemory struct{ *os.File }
+
+func (inMemory) Fd() {}
+
+// What cannot be mapped is read, and answers as what can be.
+func TestASnapshotThatCannotBeMappedIsRead(t *testing.T) {
+	vectors := clustered(2*blockRows, 16)
+	x, o := filledWith(t, Spec{}, vectors), oracleOf(vectors)
+	path := saved(t, x, []byte("meta"))
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, meta, err := Load(inMemory{f}, Spec{}, 16)
+	if err != nil || string(meta) != "meta" {
+		t.Fatalf("Load = %q, %v, want the meta and no error", meta, err)
+	}
+	s := Freeze(x)
+	defer s.Discard()
+	if err := errors.Join(s.Write(full{1 << 40}, []byte("meta")), s.Adopt(inMemory{f}), f.Close()); err != nil {
+		t.Fatalf("Write, Adopt = %v, want no error", err)
+	}
+	for range 2 {
+		runtime.GC() // unmaps what nothing refers to
+		for _, z := range []Index{x, y} {
+			mustAnswer(t, z, o, vectors[9], 2*blockRows, Filter{})
+		}
+	}
 }
 
 func TestDiscardLetsRowsBeUsedAgain(t *testing.T) {

@@ -26,10 +26,22 @@ type Collection struct {
 	Index Index  `json:"index"`
 	// DiscardOriginals keeps vectors and metadata only.
 	DiscardOriginals bool `json:"discard_originals,omitempty"`
+	Quota
 	// Pseudonyms names the key by which patients are called, so that no other is
 	// used; empty where they are called as given.
 	Pseudonyms string    `json:"pseudonyms,omitempty"`
 	Created    time.Time `json:"created"`
+	// Shadow is set of a hidden collection that stands behind another.
+	Shadow *Shadow `json:"shadow,omitempty"`
+}
+
+// Quota is how large a collection may be; 0 is as large as there is room for.
+// What would make it larger is ErrQuota then; replacing, labelling and deleting are
+// possible.
+type Quota struct {
+	Instances int `json:"max_instances,omitempty"`
+	// Bytes are those of the originals as received, each once, and of the vectors.
+	Bytes int64 `json:"max_bytes,omitempty"`
 }
 
 // Task is what is being labelled.
@@ -47,12 +59,16 @@ type Task struct {
 type Status struct {
 	Instances int `json:"instances"`
 	Patients  int `json:"patients"`
+	// Bytes are what counts for the quota.
+	Bytes int64 `json:"bytes"`
 	// Labelled counts instances with a label, by task and class. In a
 	// multi-label task an instance counts once for each class present.
 	Labelled map[string]map[string]int `json:"labelled"`
 	// Head is the key of the last log entry, LabelHead of the last label.
 	Head      Key `json:"head"`
 	LabelHead Key `json:"label_head"`
+	// Damaged counts the log entries that are lost: see Catalog.Damages.
+	Damaged int `json:"damaged"`
 	// Engine is the one that serves, which is not the collection's own while that
 	// is still being built.
 	Engine string     `json:"engine"`
@@ -71,6 +87,9 @@ func (c Collection) Validate() error {
 	}
 	if err := checkDescription(c.Description); err != nil {
 		return fmt.Errorf("collection %s: %w", c.Name, err)
+	}
+	if c.Quota.Instances < 0 || c.Quota.Bytes < 0 {
+		return fmt.Errorf("collection %s: %w: max_instances %d and max_bytes %d must not be negative", c.Name, ErrInvalid, c.Quota.Instances, c.Quota.Bytes)
 	}
 	_, err := Merge(nil, c.Tasks)
 	return err

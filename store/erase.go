@@ -48,6 +48,9 @@ type Traces struct {
 	Vectors [][]float32
 }
 
+// Len is how many traces there are.
+func (t Traces) Len() int { return len(t.Texts) + len(t.Digests) + len(t.Vectors) }
+
 // Sought says where traces were looked for.
 type Sought struct {
 	// Files and Bytes that were read, names of files among them.
@@ -59,6 +62,9 @@ type Sought struct {
 	// Short counts the texts that were not looked for: they are so short that they
 	// are found by chance.
 	Short int `json:"short"`
+	// Again counts the traces that were left out since others have stored the same
+	// meanwhile.
+	Again int `json:"stored_again,omitempty"`
 }
 
 // Compacted says what rewriting a store did.

@@ -120,7 +120,8 @@ type Entry struct {
 	Kind Kind `json:"kind"`
 	// Instance is set for a put; for a delete only its ID is.
 	Instance *Instance `json:"instance,omitempty"`
-	// Of is what an erased entry was: KindDelete or KindLabel.
+	// Of is what an erased entry was: KindDelete, KindLabel, or KindPut of an
+	// instance that a shadow leaves out.
 	Of Kind `json:"of,omitempty"`
 	// Retires is the key of the instance that this put or delete takes away.
 	Retires Key `json:"retires,omitempty"`

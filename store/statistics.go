@@ -83,6 +83,9 @@ type Amendment struct {
 	// keeps none from then on. Taken back it keeps those that come: an image that is
 	// stored again brings its original.
 	DiscardOriginals *bool `json:"discard_originals,omitempty"`
+	// MaxInstances and MaxBytes are the quota; 0 takes it away.
+	MaxInstances *int   `json:"max_instances,omitempty"`
+	MaxBytes     *int64 `json:"max_bytes,omitempty"`
 }
 
 // maxDescription bounds a collection's description, in bytes.

@@ -35,7 +35,12 @@ var (
 	ErrLocked      = errors.New("data directory is in use by another process")
 	ErrFormat      = errors.New("data directory was written by another version")
 	ErrDamaged     = errors.New("stored data is damaged")
+	ErrKey         = errors.New("encryption key")
 	ErrClosed      = errors.New("store is closed")
+	ErrFull        = errors.New("the disk is full")
+	ErrQuota       = errors.New("the collection is as large as it may be")
+	ErrFiles       = errors.New("too many files and connections are open")
+	ErrStopped     = errors.New("the log is being opened again after a failure")
 )
 
 // Document is something small that is kept for who uses a catalog.
@@ -74,6 +79,9 @@ type Catalog interface {
 	Drop(ctx context.Context, collection string) error
 	// Statistics counts what a collection has in full, which takes a while.
 	Statistics(ctx context.Context, collection string) (Statistics, error)
+	// Damages returns the log entries that were acknowledged and are lost, by
+	// collection and key.
+	Damages(ctx context.Context) ([]Damage, error)
 	// Status returns counts and the state of what is derived.
 	Status(ctx context.Context, collection string) (Status, error)
 
@@ -110,6 +118,11 @@ type Catalog interface {
 	// Compact rewrites what is stored, of all collections, without anything that
 	// was deleted or overwritten. Searches go on meanwhile, changes wait.
 	Compact(ctx context.Context, progress func(done, total int)) (Compacted, error)
+	// Backup writes a backup of all that is stored as it is at one moment, and
+	// returns its manifest: see package store/backup. Changes and searches go on
+	// meanwhile; Compact waits. What could not be read as it was stored is in the
+	// manifest, and no error; with an error what was written is worth nothing.
+	Backup(ctx context.Context, w io.Writer, o BackupOptions) (Backup, error)
 	// Seek looks for traces in every byte that is stored, deleted or not. Only what
 	// is found in runs of 16 bytes counts of a vector, and only whole words of
 	// texts.
@@ -139,7 +152,7 @@ type Catalog interface {
 	// see Listing.
 	Find(ctx context.Context, collection string, l Listing) (Found, error)
 	// Original opens the stored bytes of an instance: ErrOriginal if they were
-	// not retained.
+	// not retained, ErrDamaged if they are not those of its digest.
 	Original(ctx context.Context, collection, id string) (io.ReadCloser, error)
 	// Log returns the entries after since, in key order, up to the head at the
 	// time of the call. Entries of retired instances may be missing; what
@@ -149,11 +162,42 @@ type Catalog interface {
 	// Search returns the cases nearest to a query, best first and ties by key. A
 	// task or class that the collection does not have is ErrTask or ErrClass.
 	Search(ctx context.Context, collection string, q Query) ([]Case, error)
+	// Verify re-reads all that is stored, of all collections, and says what is not as
+	// it was stored: the log, the originals by their digests, the index and the
+	// snapshots beside the log, what is derived, and the documents. The error is of
+	// what could not be read at all. Changes and searches go on meanwhile.
+	Verify(ctx context.Context, progress func(done, total int)) (Verified, error)
+
 	// Reindex builds a new index from the stored vectors while the old one
 	// serves, compares the two, swaps them, and drops the old one. A new one that
 	// finds less than it must is ErrRecall; any failure leaves the old one in
 	// place. What was compared is returned with either.
 	Reindex(ctx context.Context, collection string, to Reindexing, progress func(done, total int)) (Reindexed, error)
+
+	// Shadow makes a hidden collection behind another for the vectors of s.Model, of
+	// which Fingerprint, Dimension and Index are given too: see Shadow. It is called
+	// ShadowName, is not among Collections, and goes with the collection, or by Drop.
+	// It takes nothing but by Mirror and Exchange. What is deleted is deleted from it
+	// when it has come so far, and what is erased at once. A second one is ErrExists,
+	// and one behind a collection that has Damages is ErrDamaged.
+	Shadow(ctx context.Context, collection string, s Collection) error
+	// Mirror brings the shadow of a collection up to an entry of its log, and returns
+	// up to which entry it is then. vectors are those of the other model for the
+	// instances that were put since, by key; nil leaves the instance out, and one that
+	// is missing is ErrInvalid. What is gone meanwhile is not stored. Repeated it
+	// changes nothing.
+	Mirror(ctx context.Context, collection string, upTo Key, vectors map[Key][]float32) (Key, error)
+	// Exchange lets a collection and its shadow take each other's place, as one
+	// change: the shadow has the name from then on, and the collection stands behind
+	// it. It is given all that it lacks before, for which rest makes the vectors as
+	// Mirror takes them while changes wait; it may be nil where there are none to make.
+	// Instances beyond MaxRest are ErrBehind. Without a shadow it is ErrShadow, and
+	// where one of the two has Damages ErrDamaged.
+	Exchange(ctx context.Context, collection string, rest func([]Entry) (map[Key][]float32, error)) error
+	// Hold returns a context in which a name stands for the collection that it stood
+	// for when it was first used there, whatever is exchanged meanwhile: for all that
+	// reads, and for what is derived. Changes are to what has the name by then.
+	Hold(ctx context.Context) context.Context
 
 	// SaveDerived keeps up to 1 GiB that was derived from the log under a name of
 	// 1 to 100 of a-z, 0-9, '.', '_' and '-', in place of what was there. It
@@ -174,7 +218,8 @@ type Catalog interface {
 	// Document returns what was saved last under a name: ErrDocument if that is
 	// nothing, ErrDamaged if it is not what was saved.
 	Document(ctx context.Context, kind, name string) ([]byte, error)
-	// Documents returns those of a kind, by name.
+	// Documents returns those of a kind, by name. With an error that is ErrDamaged,
+	// which names those that are, it returns all others.
 	Documents(ctx context.Context, kind string) ([]Document, error)
 	// DropDocument removes what is saved under a name, if anything is.
 	DropDocument(ctx context.Context, kind, name string) error

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"nearcase/store/disk"
 )
 
 // head is the last line that is durable.
@@ -42,10 +44,10 @@ func (s *Seal) decodeHead(b []byte) (h head, err error) {
 }
 
 // readHead returns the head of a folder; fs.ErrNotExist if it has none.
-func (s *Seal) readHead(dir string) (h head, err error) {
+func (s *Seal) readHead(in disk.FS, dir string) (h head, err error) {
 	for range 3 { // a server may be writing it just now
 		var b []byte
-		if b, err = os.ReadFile(filepath.Join(dir, headName)); err != nil {
+		if b, err = disk.ReadFile(in, filepath.Join(dir, headName)); err != nil {
 			return h, err
 		}
 		if h, err = s.decodeHead(b); err == nil {
@@ -56,12 +58,12 @@ func (s *Seal) readHead(dir string) (h head, err error) {
 }
 
 // openHead opens the head for writing, and makes it for a new record.
-func (s *Seal) openHead(dir string, isNew bool) (*os.File, head, error) {
+func (s *Seal) openHead(in disk.FS, dir string, isNew bool) (disk.File, head, error) {
 	path := filepath.Join(dir, headName)
-	h, err := s.readHead(dir)
+	h, err := s.readHead(in, dir)
 	if isNew && errors.Is(err, fs.ErrNotExist) {
 		h = head{hash: digest(nil)}
-		err = os.WriteFile(path, s.encodeHead(h), 0o600)
+		err = disk.WriteAtomic(in, path, s.encodeHead(h))
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		err = fmt.Errorf("%s: %w: it is not there", headName, ErrTampered)
@@ -69,6 +71,6 @@ func (s *Seal) openHead(dir string, isNew bool) (*os.File, head, error) {
 	if err != nil {
 		return nil, h, err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	f, err := in.OpenFile(path, os.O_WRONLY, 0)
 	return f, h, err
 }

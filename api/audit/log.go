@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"nearcase/store/disk"
 )
 
 // Options of Open. The zero value works.
@@ -21,6 +22,8 @@ type Options struct {
 	// Delay is how long an entry of Note may not be durable yet; 0 means one
 	// second.
 	Delay time.Duration
+	// Files is where the folder is; nil is the operating system's file system.
+	Files disk.FS
 }
 
 func (o Options) filled() Options {
@@ -32,6 +35,9 @@ func (o Options) filled() Options {
 	}
 	if o.Delay <= 0 {
 		o.Delay = time.Second
+	}
+	if o.Files == nil {
+		o.Files = disk.System{}
 	}
 	return o
 }
@@ -68,7 +74,7 @@ type queued struct {
 func Open(dir string, s *Seal, o Options) (*Log, error) {
 	o = o.filled()
 	l := &Log{Seal: s, options: o, dir: dir, queue: make(chan queued, o.Queue), ended: make(chan struct{})}
-	cut, err := l.w.open(dir, s, o.MaxFile)
+	cut, err := l.w.open(dir, s, o)
 	if err != nil {
 		return nil, fmt.Errorf("open audit log %s: %w", dir, err)
 	}
@@ -224,17 +230,9 @@ func (l *Log) failed(err error) {
 }
 
 // makeDir makes a folder that only this user can read.
-func makeDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+func makeDir(in disk.FS, dir string) error {
+	if err := in.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(dir))
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return in.SyncDir(filepath.Dir(dir))
 }

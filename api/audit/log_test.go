@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"nearcase/store/disk"
 )
 
 func TestWhatWasCommittedIsReadBackInOrder(t *testing.T) {
@@ -41,7 +43,7 @@ func TestTheChainGoesOnFromFileToFile(t *testing.T) {
 	if err != nil || r.Files < 5 || r.Last != 25 {
 		t.Errorf("Verify: got %+v, %v, want 25 lines in several files", r, err)
 	}
-	all, err := files(dir)
+	all, err := files(disk.System{}, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +68,10 @@ func TestEntriesAreWrittenBeforeTheyAreDurable(t *testing.T) {
 			t.Fatal(err)
 		}
 		synctest.Wait()
-		head := func() int64 { h, err := l.readHead(dir); return map[bool]int64{true: h.n, false: -1}[err == nil] }
+		head := func() int64 {
+			h, err := l.readHead(disk.System{}, dir)
+			return map[bool]int64{true: h.n, false: -1}[err == nil]
+		}
 		if len(lines(t, dir)) != 1 || head() != 0 {
 			t.Errorf("at once: got %d lines, %d durable, want 1 and 0", len(lines(t, dir)), head())
 		}

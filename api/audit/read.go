@@ -7,11 +7,12 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+
+	"nearcase/store/disk"
 )
 
 // suffix ends the names of files; before it is the number of the first line.
@@ -26,8 +27,8 @@ type file struct {
 }
 
 // files returns those of a folder, first lines first.
-func files(dir string) (all []file, err error) {
-	entries, err := os.ReadDir(dir)
+func files(in disk.FS, dir string) (all []file, err error) {
+	entries, err := in.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +85,7 @@ func scan(r io.Reader) iter.Seq2[raw, error] {
 // Verify. It ends with an error or with a line that is just being written.
 func Lines(dir string) iter.Seq2[Line, error] {
 	return func(yield func(Line, error) bool) {
-		all, err := files(dir)
+		all, err := files(disk.System{}, dir)
 		if err != nil {
 			yield(Line{}, fmt.Errorf("read audit log: %w", err))
 			return
@@ -99,7 +100,7 @@ func Lines(dir string) iter.Seq2[Line, error] {
 
 // lines yields the lines of a file, and reports whether more are wanted.
 func (f file) lines(isLast bool, yield func(Line, error) bool) bool {
-	opened, err := os.Open(f.path)
+	opened, err := disk.Open(disk.System{}, f.path)
 	if err != nil {
 		return yield(Line{}, err)
 	}

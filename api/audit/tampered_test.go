@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"nearcase/store/disk"
 )
 
 // Whatever is done to a record without its key is found, however little it is.
@@ -83,7 +85,7 @@ func TestEveryTruncationIsFound(t *testing.T) {
 
 func TestFilesThatAreMissingOrElsewhereAreFound(t *testing.T) {
 	dir := written(t, 20, Options{MaxFile: 1000})
-	all, err := files(dir)
+	all, err := files(disk.System{}, dir)
 	if err != nil {
 		t.Fatal(err)
 	}

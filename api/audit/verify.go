@@ -4,9 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
+
+	"nearcase/store/disk"
 )
 
 // Report is what Verify has found in order.
@@ -33,14 +34,14 @@ func (s *Seal) Verify(dir string, first int64) (Report, error) {
 }
 
 func (s *Seal) verify(dir string, first int64) (r Report, err error) {
-	h, err := s.readHead(dir)
+	h, err := s.readHead(disk.System{}, dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, fmt.Errorf("%w: %w", ErrTampered, err)
 	}
 	if err != nil {
 		return r, err
 	}
-	all, err := files(dir)
+	all, err := files(disk.System{}, dir)
 	if err != nil {
 		return r, err
 	}
@@ -70,7 +71,7 @@ type chain struct {
 
 // file follows the lines of one file.
 func (c *chain) file(f file, isLast bool, r *Report) error {
-	opened, err := os.Open(f.path)
+	opened, err := disk.Open(disk.System{}, f.path)
 	if err != nil {
 		return err
 	}

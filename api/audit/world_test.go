@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"nearcase/store/disk"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -103,7 +105,7 @@ func write(t testing.TB, path string, b []byte) {
 // newest is the path of the newest file.
 func newest(t testing.TB, dir string) string {
 	t.Helper()
-	all, err := files(dir)
+	all, err := files(disk.System{}, dir)
 	if err != nil || len(all) == 0 {
 		t.Fatalf("files of %s: got %v, %v", dir, all, err)
 	}

@@ -7,17 +7,21 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"nearcase/store/disk"
 )
 
 // writer puts lines into files. One goroutine at a time uses it.
 type writer struct {
 	seal *Seal
+	in   disk.FS
 	dir  string
 	max  int64 // bytes of a file
 
-	head *os.File
-	last *os.File // the file of the last lines; nil before the first line
-	size int64    // of last, up to the last whole line
+	head  disk.File
+	last  disk.File // the file of the last lines; nil before the first line
+	size  int64     // of last, up to the last whole line
+	known int64     // of size, what the head says is durable, at the start
 
 	n      int64 // of the last line
 	hash   string
@@ -37,17 +41,17 @@ const (
 
 // open reads what there is and returns how many bytes were cut off. Where it
 // fails nothing has changed.
-func (w *writer) open(dir string, s *Seal, most int64) (cut int64, err error) {
-	w.seal, w.dir, w.max = s, dir, most
-	if err := makeDir(dir); err != nil {
+func (w *writer) open(dir string, s *Seal, o Options) (cut int64, err error) {
+	w.seal, w.in, w.dir, w.max = s, o.Files, dir, o.MaxFile
+	if err := errors.Join(makeDir(w.in, dir), disk.Sweep(w.in, dir)); err != nil {
 		return 0, err
 	}
-	all, err := files(dir)
+	all, err := files(w.in, dir)
 	if err != nil {
 		return 0, err
 	}
 	var h head
-	if w.head, h, err = s.openHead(dir, len(all) == 0); err != nil {
+	if w.head, h, err = s.openHead(w.in, dir, len(all) == 0); err != nil {
 		return 0, err
 	}
 	if cut, err = w.resume(all, h); err != nil {
@@ -79,17 +83,27 @@ func (w *writer) resume(all []file, h head) (cut int64, err error) {
 		return 0, fmt.Errorf("%w: it ends with line %d, there were %d", ErrTampered, w.n, h.n)
 	}
 	for _, f := range empty {
-		if err := os.Remove(f.path); err != nil {
+		if err := w.in.Remove(f.path); err != nil {
 			return 0, err
 		}
 	}
-	return cut, errors.Join(w.mend(), w.sync(), w.spared(), syncDir(w.dir))
+	return cut, errors.Join(w.mend(), w.renew(), w.sync(), w.spared(), w.in.SyncDir(w.dir))
+}
+
+// renew writes again what may not be durable. After an fsync that failed, the system
+// takes for written what is not, and the next would leave it out.
+func (w *writer) renew() error {
+	if w.last == nil {
+		return nil
+	}
+	_, err := io.Copy(io.NewOffsetWriter(w.last, w.known), io.NewSectionReader(w.last, w.known, w.size-w.known))
+	return err
 }
 
 // follow follows a file to its end, and returns how many bytes there are after
 // the last line.
 func (w *writer) follow(f file, h head) (after int64, err error) {
-	if w.last, err = os.OpenFile(f.path, os.O_RDWR, 0); err != nil {
+	if w.last, err = w.in.OpenFile(f.path, os.O_RDWR, 0); err != nil {
 		return 0, err
 	}
 	c := chain{seal: w.seal, head: h, n: f.first - 1}
@@ -106,7 +120,9 @@ func (w *writer) follow(f file, h head) (after int64, err error) {
 		if err != nil {
 			return 0, fmt.Errorf("%s, after line %d: %w", filepath.Base(f.path), c.n, err)
 		}
-		w.size += int64(len(l.bytes)) + 1
+		if w.size += int64(len(l.bytes)) + 1; l.N <= h.n {
+			w.known = w.size
+		}
 	}
 	if w.torn = true; w.size > 0 {
 		w.n, w.hash = c.n, c.hash
@@ -151,7 +167,9 @@ func (w *writer) add(entries []Entry, durable bool) error {
 	err = w.write(text)
 	if errors.Is(err, syscall.ENOSPC) && durable && w.spare {
 		w.spare = false
-		err = errors.Join(os.Remove(w.reservePath()), w.write(text))
+		if err = w.in.Remove(w.reservePath()); err == nil {
+			err = w.write(text)
+		}
 	}
 	if err != nil {
 		return err
@@ -197,11 +215,11 @@ func (w *writer) next() error {
 	if err := w.sync(); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(filepath.Join(w.dir, fileName(w.n+1)), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := w.in.OpenFile(filepath.Join(w.dir, fileName(w.n+1)), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return err
 	}
-	if err := syncDir(w.dir); err != nil {
+	if err := w.in.SyncDir(w.dir); err != nil {
 		return errors.Join(err, f.Close())
 	}
 	old := w.last
@@ -231,12 +249,12 @@ func (w *writer) sync() error {
 
 // reserve makes the file that can be given up.
 func (w *writer) reserve() error {
-	info, err := os.Stat(w.reservePath())
+	info, err := w.in.Stat(w.reservePath())
 	if err != nil || info.Size() != reserveLen {
-		err = os.WriteFile(w.reservePath(), make([]byte, reserveLen), 0o600)
+		err = disk.WriteAtomic(w.in, w.reservePath(), make([]byte, reserveLen))
 	}
 	if w.spare = err == nil; !w.spare {
-		_ = os.Remove(w.reservePath()) // a part of it is of no use
+		_ = w.in.Remove(w.reservePath()) // a part of it is of no use
 	}
 	return err
 }

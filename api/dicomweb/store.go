@@ -147,7 +147,8 @@ func reasonOf(err error) Reason {
 		err    error
 		reason Reason
 	}{
-		{syscall.ENOSPC, OutOfResources}, {context.DeadlineExceeded, OutOfResources},
+		{syscall.ENOSPC, OutOfResources}, {context.DeadlineExceeded, OutOfResources}, {store.ErrFull, OutOfResources},
+		{store.ErrQuota, OutOfResources}, {store.ErrFiles, OutOfResources}, {store.ErrStopped, OutOfResources},
 		{store.ErrConflict, Duplicate}, {store.ErrInvalid, CannotUnderstand}, {api.ErrKey, ProcessingFailure},
 		{embed.ErrInterrupted, ProcessingFailure}, {embed.ErrCodec, SyntaxNotSupported}, {embed.ErrNoPixels, ClassNotSupported},
 		{embed.ErrTooLarge, OutOfResources}, {embed.ErrUnsupported, SyntaxNotSupported}, {embed.ErrNotImage, CannotUnderstand},

@@ -262,11 +262,12 @@ func names(n int) func(func(string) bool) {
 	}
 }
 
-func TestDocumentsThatAreNoKeysAreDamage(t *testing.T) {
+func TestDocumentsThatAreNoKeysAreNoKeysAndSayThatThereWereSome(t *testing.T) {
 	for _, data := range []string{"", "{}", `{"key":{"id":"other"},"hash":"AAAA"}`, `{"key":{"id":"a"},"hash":"AAAA"}`} {
 		s := &shelf{kept: map[string][]byte{"a": []byte(data)}}
-		if _, err := keys.Open(t.Context(), s); !errors.Is(err, store.ErrDamaged) {
-			t.Errorf("Open with %q: got %v, want %v", data, err, store.ErrDamaged)
+		r, err := keys.Open(t.Context(), s)
+		if err != nil || !errors.Is(r.Damaged(), store.ErrDamaged) || r.IsEmpty() {
+			t.Errorf("Open with %q: got %v, damaged %v, want no key, %v and not empty", data, err, r.Damaged(), store.ErrDamaged)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -32,6 +33,7 @@ type Ring struct {
 	changing  sync.Mutex // held while documents are saved
 	mu        sync.RWMutex
 	keys      map[string]*held
+	damaged   error
 }
 
 // held is a key with what its tokens are checked by. Save for used it is
@@ -49,17 +51,18 @@ type kept struct {
 	Old []byte `json:"old,omitempty"`
 }
 
-// Open reads the keys there are.
+// Open reads the keys there are. One that is damaged is none: see Damaged.
 func Open(ctx context.Context, d Documents) (*Ring, error) {
 	all, err := d.Documents(ctx, kind)
-	if err != nil {
+	if err != nil && !errors.Is(err, store.ErrDamaged) {
 		return nil, fmt.Errorf("read API keys: %w", err)
 	}
-	r := &Ring{documents: d, keys: map[string]*held{}}
+	r := &Ring{documents: d, keys: map[string]*held{}, damaged: err}
 	for _, document := range all {
 		k := &held{}
 		if err := json.Unmarshal(document.Data, &k.kept); err != nil || k.Key.ID != document.Name || len(k.Hash) != sha256.Size {
-			return nil, fmt.Errorf("API key %q: %w: its document is not that of a key", document.Name, store.ErrDamaged)
+			r.damaged = errors.Join(r.damaged, fmt.Errorf("API key %q: %w: its document is not that of a key", document.Name, store.ErrDamaged))
+			continue
 		}
 		if !k.Key.LastUsed.IsZero() {
 			k.used.Store(hour(k.Key.LastUsed))
@@ -69,12 +72,15 @@ func Open(ctx context.Context, d Documents) (*Ring, error) {
 	return r, nil
 }
 
-// IsEmpty reports whether there has never been a key: one that was revoked or
-// has expired counts.
+// Damaged returns which keys could not be read, ErrDamaged, or nil.
+func (r *Ring) Damaged() error { return r.damaged }
+
+// IsEmpty reports whether there has never been a key: one that was revoked, has
+// expired or is damaged counts.
 func (r *Ring) IsEmpty() bool {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return len(r.keys) == 0
+	return len(r.keys) == 0 && r.damaged == nil
 }
 
 // Verify returns the key of a token, or ErrToken. It takes constant time for

@@ -17,6 +17,8 @@ type Watched struct {
 	// Disk, if set, returns what each part of the data directory takes, and what is
 	// left. It may take long.
 	Disk func(ctx context.Context) (parts map[string]int64, free int64, err error)
+	// Store, if set, says how the store stands.
+	Store func() Store
 }
 
 // Watch adds the metrics of a service, which must be open until Close has
@@ -42,6 +44,7 @@ func describe(name, help string, labels ...string) *prometheus.Desc {
 var (
 	turns     = describe("embed_turns", "How many may use the processor at the same time to embed.")
 	taken     = describe("embed_turns_taken", "How many do.")
+	backedUp  = describe("backup_last_timestamp_seconds", "When the state of the last backup in the folder for backups was.")
 	waiting   = describe("queue_length", "What waits, by queue: batcher (queries to be embedded), writer (changes to be committed), jobs.", "queue")
 	running   = describe("jobs_running", "Jobs that run.")
 	open      = describe("model_open", "1 if a model is open, 0 while it is being opened.", "model")
@@ -62,8 +65,8 @@ var (
 
 // Describe implements prometheus.Collector.
 func (watched) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{turns, taken, waiting, running, open, instances, patients, labels, entries,
-		engine, memory, mapped, rows, ef, recall, behind, made, changed} {
+	for _, d := range []*prometheus.Desc{turns, taken, waiting, backedUp, running, open, instances, patients, labels, entries,
+		engine, memory, mapped, rows, ef, recall, behind, made, changed, floor, ballast, refused, reopened, compactions, stored, quota} {
 		ch <- d
 	}
 }
@@ -74,12 +77,14 @@ func (w watched) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	w.load(ctx, ch)
+	w.state(ch)
 	collections, err := w.Service.Collections(ctx)
 	if err != nil {
 		return
 	}
 	for _, c := range collections {
 		count(ch, c)
+		countQuota(ch, c)
 	}
 	learnt, err := w.Service.Learnt(ctx)
 	if err != nil {
@@ -109,6 +114,9 @@ func (w watched) load(ctx context.Context, ch chan<- prometheus.Metric) {
 	}
 	for model, is := range l.Models {
 		send(ch, open, flag(is), model)
+	}
+	if last, err := w.Service.LastBackup(ctx); err == nil && !last.IsZero() {
+		send(ch, backedUp, float64(last.Unix()))
 	}
 	jobs, err := w.Service.Jobs(ctx)
 	if err != nil {

@@ -113,13 +113,27 @@ func InBody(err error) *Problem {
 	return p
 }
 
+// of is the problem that an error of the row is. What the system says stays in the
+// log: it names files.
+func (r row) of(err error) *Problem {
+	p := r.problem(r.status, err.Error())
+	if r.told && !errors.Is(err, r.also) {
+		p.Detail = err.Error()
+	}
+	return p
+}
+
+func (r row) matches(err error) bool {
+	return r.err != nil && (errors.Is(err, r.err) || r.also != nil && errors.Is(err, r.also))
+}
+
 func of(err error) (*Problem, row) {
 	if p, ok := errors.AsType[*Problem](err); ok {
 		return p, row{}
 	}
 	for _, r := range table {
-		if r.err != nil && errors.Is(err, r.err) {
-			return r.problem(r.status, err.Error()), r
+		if r.matches(err) {
+			return r.of(err), r
 		}
 	}
 	return New(Internal, ""), row{}

@@ -62,6 +62,8 @@ func TestErrorsHaveTheirStatus(t *testing.T) {
 		{embed.ErrNotImage, 415, 415, "image_unknown"},
 		{full, 507, 507, "disk_full"},
 		{errors.Join(store.ErrClosed, full), 507, 507, "disk_full"},
+		{errors.Join(store.ErrFull, full), 507, 507, "disk_full"},
+		{&os.PathError{Op: "open", Path: "/var/lib/x", Err: syscall.EMFILE}, 503, 503, TooManyFiles},
 		{errors.New("other"), 500, 500, Internal},
 		{New(NoImages, "x"), 400, 400, NoImages},
 	} {
@@ -74,6 +76,15 @@ func TestErrorsHaveTheirStatus(t *testing.T) {
 		}
 		if got := Of(err); got.Status >= 500 && (strings.Contains(got.Detail, "operation") || strings.Contains(got.Error(), "/var")) {
 			t.Errorf("Of(%v): got detail %q, want nothing of the server's", err, got.Detail)
+		}
+	}
+}
+
+// What is refused for want of room says how much there is.
+func TestWhatIsFullSaysSo(t *testing.T) {
+	for _, err := range []error{fmt.Errorf("%w: 3 are free", store.ErrFull), fmt.Errorf("cases: %w: 3 of 3", store.ErrQuota)} {
+		if got := Of(err); got.Status != 507 || got.Detail != err.Error() {
+			t.Errorf("Of(%v): got %d with detail %q, want 507 with the error", err, got.Status, got.Detail)
 		}
 	}
 }

@@ -55,6 +55,8 @@ const (
 	QuotaExceeded       Code = "quota_exceeded"
 	Busy                Code = "busy"
 	AuditUnavailable    Code = "audit_unavailable"
+	TooManyFiles        Code = "too_many_files"
+	StoreStopped        Code = "store_stopped"
 	HeadersTooMany      Code = "headers_too_many"
 	EncodingUnknown     Code = "encoding_unknown"
 )
@@ -65,6 +67,8 @@ type row struct {
 	status int
 	err    error // nil if no operation returns it
 	inBody int   // status when the body, not the path, names what is concerned; 0 means status
+	also   error // the system's, answered alike; nil for none
+	told   bool  // the detail of err is for who asks, though the server refuses
 	title  string
 }
 
@@ -72,7 +76,10 @@ type row struct {
 // first says what to do about it.
 var table = []row{
 	{code: "erasure_unfinished", status: http.StatusConflict, err: api.ErrNotErased},
-	{code: "disk_full", status: http.StatusInsufficientStorage, err: syscall.ENOSPC, title: "disk full"},
+	{code: "disk_full", status: http.StatusInsufficientStorage, err: store.ErrFull, also: syscall.ENOSPC, told: true, title: "disk full"},
+	{code: "collection_full", status: http.StatusInsufficientStorage, err: store.ErrQuota, told: true},
+	{code: TooManyFiles, status: http.StatusServiceUnavailable, err: store.ErrFiles, also: syscall.EMFILE},
+	{code: StoreStopped, status: http.StatusServiceUnavailable, err: store.ErrStopped},
 	{code: "timeout", status: http.StatusServiceUnavailable, err: context.DeadlineExceeded, title: "took too long"},
 
 	{code: "collection_not_found", status: http.StatusNotFound, err: store.ErrCollection},
@@ -86,6 +93,8 @@ var table = []row{
 	{code: "vector_invalid", status: http.StatusUnprocessableEntity, err: store.ErrVector},
 	{code: "task_not_found", status: http.StatusUnprocessableEntity, err: store.ErrTask},
 	{code: "class_not_found", status: http.StatusUnprocessableEntity, err: store.ErrClass},
+	{code: "reembedding_not_found", status: http.StatusNotFound, err: store.ErrShadow},
+	{code: "reembedding_behind", status: http.StatusConflict, err: store.ErrBehind},
 	{code: "recall_too_low", status: http.StatusConflict, err: store.ErrRecall},
 	{code: "invalid", status: http.StatusUnprocessableEntity, err: store.ErrInvalid},
 	{code: "store_locked", status: http.StatusServiceUnavailable, err: store.ErrLocked},
@@ -114,6 +123,11 @@ var table = []row{
 	{code: "query_invalid", status: http.StatusUnprocessableEntity, err: api.ErrQuery},
 	{code: "model_not_found", status: http.StatusServiceUnavailable, inBody: http.StatusUnprocessableEntity, err: api.ErrModel},
 	{code: "collection_changed", status: http.StatusConflict, err: api.ErrChanged},
+	{code: "reembedding_busy", status: http.StatusConflict, err: api.ErrReembedding},
+	{code: "images_not_kept", status: http.StatusConflict, err: api.ErrNotKept},
+	{code: "backup_not_found", status: http.StatusNotFound, inBody: http.StatusUnprocessableEntity, err: api.ErrNoBackup},
+	{code: "backup_folder_missing", status: http.StatusConflict, err: api.ErrNoFolder},
+	{code: "backup_unusable", status: http.StatusUnprocessableEntity, err: store.ErrBackup},
 	{code: "receipt_not_found", status: http.StatusNotFound, err: api.ErrReceipt},
 	{code: "receipt_changed", status: http.StatusInternalServerError, err: api.ErrForged},
 	{code: "job_not_found", status: http.StatusNotFound, err: api.ErrJob},

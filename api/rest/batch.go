@@ -94,7 +94,10 @@ func (u *upload) line() (api.Image, error) {
 	var l imageLine
 	err = checkValues(text)
 	if err == nil {
-		err = decodeJSON(bytes.NewReader(text), &l)
+		rest, vector := cutVector(text)
+		if err = decodeJSON(bytes.NewReader(rest), &l); vector != nil {
+			l.Vector = vector
+		}
 	}
 	if err != nil {
 		return unreadable(l.image(), err), nil

@@ -272,6 +272,12 @@ type Item = problem.Item
 // LabelRequest One label to store. No classes, without remove, is a multi-label instance in which nothing is present.
 type LabelRequest = api.LabelRequest
 
+// NewBackup Which backup is made.
+type NewBackup struct {
+	// Incremental Only what has changed since the last one in the folder is in it; all if there is none.
+	Incremental bool `json:"incremental,omitempty"`
+}
+
 // NewCollection What collection to make.
 type NewCollection = api.NewCollection
 
@@ -318,6 +324,9 @@ type Queries = queries
 // Query An image, an instance or study that is stored, a vector or a text, one of them, which examples may refine, or examples alone; and what to make of it.
 type Query = api.Query
 
+// ReembedRequest With what model to embed a collection, and how.
+type ReembedRequest = api.ReembedOptions
+
 // Reindexing What index to build and how good it must be.
 type Reindexing = store.Reindexing
 
@@ -336,8 +345,17 @@ type Split = api.Split
 // SweepOptions Which instances to delete.
 type SweepOptions = api.SweepOptions
 
+// SwitchBackRequest How to return to the model before.
+type SwitchBackRequest struct {
+	// LeaveOut Leave out what came meanwhile and cannot be embedded again.
+	LeaveOut bool `json:"leave_out,omitempty"`
+}
+
 // Task What is being labelled.
 type Task = store.Task
+
+// VerifyRequest How much is verified beyond reading.
+type VerifyRequest = api.VerifyOptions
 
 // WebhookChange defines model for WebhookChange.
 type WebhookChange struct {
@@ -451,6 +469,18 @@ type ReferenceParams struct {
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// DownloadBackupParams defines parameters for DownloadBackup.
+type DownloadBackupParams struct {
+	// Since The ID of a backup; only what has changed since is in the answer.
+	Since string `form:"since,omitempty" json:"since,omitempty"`
+
+	// Incremental Whether the answer has only what has changed since the last backup; all if there is none.
+	Incremental bool `form:"incremental,omitempty" json:"incremental,omitempty"`
+
+	// Recipients Public keys of age for which it is encrypted, divided by commas; those that are configured if left out.
+	Recipients string `form:"recipients,omitempty" json:"recipients,omitempty"`
+}
+
 // ListChangesParams defines parameters for ListChanges.
 type ListChangesParams struct {
 	// Since Where to go on, `next` of an answer; left out for the beginning, and now for what comes.
@@ -485,6 +515,12 @@ type AmendCollectionJSONBody struct {
 
 	// DiscardOriginals Whether the originals there are are removed, with their thumbnails, and none is kept from then on. Taken back, those that come are kept.
 	DiscardOriginals bool `json:"discard_originals,omitempty"`
+
+	// MaxBytes How many bytes originals as received, each once, and vectors may take. 0 takes the quota away.
+	MaxBytes int64 `json:"max_bytes,omitempty"`
+
+	// MaxInstances How many instances there may be: more are refused with 507, while what replaces or deletes is taken. 0 takes the quota away.
+	MaxInstances int64 `json:"max_instances,omitempty"`
 }
 
 // SearchAllInstancesParams defines parameters for SearchAllInstances.
@@ -997,6 +1033,15 @@ type RollBackProbeJSONBody struct {
 	Version uint64 `json:"version"`
 }
 
+// DescribeReembeddingParams defines parameters for DescribeReembedding.
+type DescribeReembeddingParams struct {
+	// Model Where nothing has begun, tells what embedding with this model would cost.
+	Model string `form:"model,omitempty" json:"model,omitempty"`
+
+	// Task Of which task the page is; may be left out where there is one.
+	Task string `form:"task,omitempty" json:"task,omitempty"`
+}
+
 // ReindexParams defines parameters for Reindex.
 type ReindexParams struct {
 	// Background Answer at once with the job that does the work.
@@ -1025,6 +1070,9 @@ type RotateKeyJSONBody struct {
 	// GraceSeconds How long the old token is valid still.
 	GraceSeconds int64 `json:"grace_seconds,omitempty"`
 }
+
+// CreateBackupJSONRequestBody defines body for CreateBackup for application/json ContentType.
+type CreateBackupJSONRequestBody = NewBackup
 
 // CreateCollectionJSONRequestBody defines body for CreateCollection for application/json ContentType.
 type CreateCollectionJSONRequestBody = NewCollection
@@ -1065,6 +1113,12 @@ type RetrainProbeJSONRequestBody = RetrainProbeJSONBody
 // RollBackProbeJSONRequestBody defines body for RollBackProbe for application/json ContentType.
 type RollBackProbeJSONRequestBody RollBackProbeJSONBody
 
+// ReembedJSONRequestBody defines body for Reembed for application/json ContentType.
+type ReembedJSONRequestBody = ReembedRequest
+
+// SwitchBackJSONRequestBody defines body for SwitchBack for application/json ContentType.
+type SwitchBackJSONRequestBody = SwitchBackRequest
+
 // ReindexJSONRequestBody defines body for Reindex for application/json ContentType.
 type ReindexJSONRequestBody = Reindexing
 
@@ -1088,6 +1142,9 @@ type CreateKeyJSONRequestBody = NewKey
 
 // RotateKeyJSONRequestBody defines body for RotateKey for application/json ContentType.
 type RotateKeyJSONRequestBody RotateKeyJSONBody
+
+// VerifyJSONRequestBody defines body for Verify for application/json ContentType.
+type VerifyJSONRequestBody = VerifyRequest
 
 // CreateWebhookJSONRequestBody defines body for CreateWebhook for application/json ContentType.
 type CreateWebhookJSONRequestBody = NewWebhook
@@ -1115,6 +1172,21 @@ type ServerInterface interface {
 	// Reference Read this contract as a page
 	// (GET /reference)
 	Reference(ctx echo.Context, params ReferenceParams) error
+	// DownloadBackup Download a backup of all that is stored
+	// (GET /v1/backup)
+	DownloadBackup(ctx echo.Context, params DownloadBackupParams) error
+	// ListBackups List the backups that were made and are not known to be gone, oldest first
+	// (GET /v1/backups)
+	ListBackups(ctx echo.Context) error
+	// CreateBackup Make a backup in the server's folder for backups
+	// (POST /v1/backups)
+	CreateBackup(ctx echo.Context) error
+	// ForgetBackup Forget a backup that is gone
+	// (DELETE /v1/backups/{backup})
+	ForgetBackup(ctx echo.Context, backup string) error
+	// DescribeBackup Tell what a backup holds, and where it was written to
+	// (GET /v1/backups/{backup})
+	DescribeBackup(ctx echo.Context, backup string) error
 	// ListChanges Tell what has happened after a cursor
 	// (GET /v1/changes)
 	ListChanges(ctx echo.Context, params ListChangesParams) error
@@ -1271,6 +1343,21 @@ type ServerInterface interface {
 	// RollBackProbe Let a version answer, whatever is made after it
 	// (POST /v1/collections/{collection}/probes/{task}/rollback)
 	RollBackProbe(ctx echo.Context, collection CollectionName, task TaskName) error
+	// DropReembedding Give up a re-embedding, or drop the model before
+	// (DELETE /v1/collections/{collection}/reembedding)
+	DropReembedding(ctx echo.Context, collection CollectionName) error
+	// DescribeReembedding Tell how far a re-embedding is, and how the two models agree
+	// (GET /v1/collections/{collection}/reembedding)
+	DescribeReembedding(ctx echo.Context, collection CollectionName, params DescribeReembeddingParams) error
+	// Reembed Embed a collection with another model
+	// (POST /v1/collections/{collection}/reembedding)
+	Reembed(ctx echo.Context, collection CollectionName) error
+	// SwitchBack Let the model before answer again
+	// (POST /v1/collections/{collection}/reembedding/back)
+	SwitchBack(ctx echo.Context, collection CollectionName) error
+	// SwitchModel Let the other model answer
+	// (POST /v1/collections/{collection}/reembedding/switch)
+	SwitchModel(ctx echo.Context, collection CollectionName) error
 	// Reindex Rebuild the index while the old one serves
 	// (POST /v1/collections/{collection}/reindex)
 	Reindex(ctx echo.Context, collection CollectionName, params ReindexParams) error
@@ -1328,6 +1415,9 @@ type ServerInterface interface {
 	// ListModels List the networks that can be used
 	// (GET /v1/models)
 	ListModels(ctx echo.Context) error
+	// Verify Re-read all that is stored, and say what is wrong with it
+	// (POST /v1/verifications)
+	Verify(ctx echo.Context) error
 	// ListWebhooks List the webhooks, the oldest first
 	// (GET /v1/webhooks)
 	ListWebhooks(ctx echo.Context) error
@@ -1459,6 +1549,88 @@ func (w *ServerInterfaceWrapper) Reference(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.Reference(ctx, params)
+	return err
+}
+
+// DownloadBackup converts echo context to params.
+func (w *ServerInterfaceWrapper) DownloadBackup(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DownloadBackupParams
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", ctx.QueryParams(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter since: %s", err))
+	}
+
+	// ------------- Optional query parameter "incremental" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "incremental", ctx.QueryParams(), &params.Incremental, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter incremental: %s", err))
+	}
+
+	// ------------- Optional query parameter "recipients" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "recipients", ctx.QueryParams(), &params.Recipients, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter recipients: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DownloadBackup(ctx, params)
+	return err
+}
+
+// ListBackups converts echo context to params.
+func (w *ServerInterfaceWrapper) ListBackups(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListBackups(ctx)
+	return err
+}
+
+// CreateBackup converts echo context to params.
+func (w *ServerInterfaceWrapper) CreateBackup(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CreateBackup(ctx)
+	return err
+}
+
+// ForgetBackup converts echo context to params.
+func (w *ServerInterfaceWrapper) ForgetBackup(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "backup" -------------
+	var backup string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "backup", ctx.Param("backup"), &backup, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter backup: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ForgetBackup(ctx, backup)
+	return err
+}
+
+// DescribeBackup converts echo context to params.
+func (w *ServerInterfaceWrapper) DescribeBackup(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "backup" -------------
+	var backup string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "backup", ctx.Param("backup"), &backup, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter backup: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DescribeBackup(ctx, backup)
 	return err
 }
 
@@ -3720,6 +3892,102 @@ func (w *ServerInterfaceWrapper) RollBackProbe(ctx echo.Context) error {
 	return err
 }
 
+// DropReembedding converts echo context to params.
+func (w *ServerInterfaceWrapper) DropReembedding(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "collection" -------------
+	var collection CollectionName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "collection", ctx.Param("collection"), &collection, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter collection: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DropReembedding(ctx, collection)
+	return err
+}
+
+// DescribeReembedding converts echo context to params.
+func (w *ServerInterfaceWrapper) DescribeReembedding(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "collection" -------------
+	var collection CollectionName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "collection", ctx.Param("collection"), &collection, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter collection: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DescribeReembeddingParams
+	// ------------- Optional query parameter "model" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "model", ctx.QueryParams(), &params.Model, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter model: %s", err))
+	}
+
+	// ------------- Optional query parameter "task" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "task", ctx.QueryParams(), &params.Task, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter task: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DescribeReembedding(ctx, collection, params)
+	return err
+}
+
+// Reembed converts echo context to params.
+func (w *ServerInterfaceWrapper) Reembed(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "collection" -------------
+	var collection CollectionName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "collection", ctx.Param("collection"), &collection, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter collection: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.Reembed(ctx, collection)
+	return err
+}
+
+// SwitchBack converts echo context to params.
+func (w *ServerInterfaceWrapper) SwitchBack(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "collection" -------------
+	var collection CollectionName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "collection", ctx.Param("collection"), &collection, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter collection: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SwitchBack(ctx, collection)
+	return err
+}
+
+// SwitchModel converts echo context to params.
+func (w *ServerInterfaceWrapper) SwitchModel(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "collection" -------------
+	var collection CollectionName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "collection", ctx.Param("collection"), &collection, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter collection: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SwitchModel(ctx, collection)
+	return err
+}
+
 // Reindex converts echo context to params.
 func (w *ServerInterfaceWrapper) Reindex(ctx echo.Context) error {
 	var err error
@@ -4025,6 +4293,15 @@ func (w *ServerInterfaceWrapper) ListModels(ctx echo.Context) error {
 	return err
 }
 
+// Verify converts echo context to params.
+func (w *ServerInterfaceWrapper) Verify(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.Verify(ctx)
+	return err
+}
+
 // ListWebhooks converts echo context to params.
 func (w *ServerInterfaceWrapper) ListWebhooks(ctx echo.Context) error {
 	var err error
@@ -4249,6 +4526,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/openapi.json", wrapper.Contract, options.OperationMiddlewares["contract"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Ready, options.OperationMiddlewares["ready"]...)
 	router.GET(options.BaseURL+"/reference", wrapper.Reference, options.OperationMiddlewares["reference"]...)
+	router.GET(options.BaseURL+"/v1/backup", wrapper.DownloadBackup, options.OperationMiddlewares["downloadBackup"]...)
+	router.GET(options.BaseURL+"/v1/backups", wrapper.ListBackups, options.OperationMiddlewares["listBackups"]...)
+	router.POST(options.BaseURL+"/v1/backups", wrapper.CreateBackup, options.OperationMiddlewares["createBackup"]...)
+	router.DELETE(options.BaseURL+"/v1/backups/:backup", wrapper.ForgetBackup, options.OperationMiddlewares["forgetBackup"]...)
+	router.GET(options.BaseURL+"/v1/backups/:backup", wrapper.DescribeBackup, options.OperationMiddlewares["describeBackup"]...)
 	router.GET(options.BaseURL+"/v1/changes", wrapper.ListChanges, options.OperationMiddlewares["listChanges"]...)
 	router.GET(options.BaseURL+"/v1/collections", wrapper.ListCollections, options.OperationMiddlewares["listCollections"]...)
 	router.POST(options.BaseURL+"/v1/collections", wrapper.CreateCollection, options.OperationMiddlewares["createCollection"]...)
@@ -4301,6 +4583,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/collections/:collection/probes/:task/compare", wrapper.CompareProbes, options.OperationMiddlewares["compareProbes"]...)
 	router.POST(options.BaseURL+"/v1/collections/:collection/probes/:task/retrain", wrapper.RetrainProbe, options.OperationMiddlewares["retrainProbe"]...)
 	router.POST(options.BaseURL+"/v1/collections/:collection/probes/:task/rollback", wrapper.RollBackProbe, options.OperationMiddlewares["rollBackProbe"]...)
+	router.DELETE(options.BaseURL+"/v1/collections/:collection/reembedding", wrapper.DropReembedding, options.OperationMiddlewares["dropReembedding"]...)
+	router.GET(options.BaseURL+"/v1/collections/:collection/reembedding", wrapper.DescribeReembedding, options.OperationMiddlewares["describeReembedding"]...)
+	router.POST(options.BaseURL+"/v1/collections/:collection/reembedding", wrapper.Reembed, options.OperationMiddlewares["reembed"]...)
+	router.POST(options.BaseURL+"/v1/collections/:collection/reembedding/back", wrapper.SwitchBack, options.OperationMiddlewares["switchBack"]...)
+	router.POST(options.BaseURL+"/v1/collections/:collection/reembedding/switch", wrapper.SwitchModel, options.OperationMiddlewares["switchModel"]...)
 	router.POST(options.BaseURL+"/v1/collections/:collection/reindex", wrapper.Reindex, options.OperationMiddlewares["reindex"]...)
 	router.POST(options.BaseURL+"/v1/collections/:collection/review", wrapper.Review, options.OperationMiddlewares["review"]...)
 	router.POST(options.BaseURL+"/v1/collections/:collection/similar", wrapper.Similar, options.OperationMiddlewares["similar"]...)
@@ -4320,6 +4607,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/keys/:key", wrapper.RevokeKey, options.OperationMiddlewares["revokeKey"]...)
 	router.POST(options.BaseURL+"/v1/keys/:key/rotate", wrapper.RotateKey, options.OperationMiddlewares["rotateKey"]...)
 	router.GET(options.BaseURL+"/v1/models", wrapper.ListModels, options.OperationMiddlewares["listModels"]...)
+	router.POST(options.BaseURL+"/v1/verifications", wrapper.Verify, options.OperationMiddlewares["verify"]...)
 	router.GET(options.BaseURL+"/v1/webhooks", wrapper.ListWebhooks, options.OperationMiddlewares["listWebhooks"]...)
 	router.POST(options.BaseURL+"/v1/webhooks", wrapper.CreateWebhook, options.OperationMiddlewares["createWebhook"]...)
 	router.DELETE(options.BaseURL+"/v1/webhooks/:webhook", wrapper.DeleteWebhook, options.OperationMiddlewares["deleteWebhook"]...)

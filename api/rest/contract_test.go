@@ -239,7 +239,7 @@ func executes(t *testing.T, method, path string, item *openapi3.PathItem, o *ope
 // keyed is a world with a key for everything, which its requests have, and the key's
 // ID.
 func keyed(t *testing.T, o rest.Options) (w *world, id string) {
-	a := api.Options{Privacy: api.Privacy{Key: bytes.Repeat([]byte{7}, 32)}, Folders: map[string]string{"incoming": incoming(t, 2)}}
+	a := api.Options{OpenModel: openTwo, Privacy: api.Privacy{Key: bytes.Repeat([]byte{7}, 32)}, Folders: map[string]string{"incoming": incoming(t, 2)}, Backups: api.Backups{Folder: t.TempDir()}}
 	var issued keys.Issued
 	w = openWith(t, t.TempDir(), a, func(w *world) rest.Options {
 		ring, err := keys.Open(t.Context(), w.catalog)

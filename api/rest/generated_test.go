@@ -101,7 +101,7 @@ func (s *generating) names() map[string][]any {
 	known := map[string][]any{
 		"collection": {"cases", "cases", "cases", "cases", "small", "none"}, "confirm": {"small", "none"}, "id": ids, "instance": ids, "instances": ids,
 		"task": {"finding", "finding", "marks", "age"}, "tasks": {"finding", "marks"}, "labelled": {"finding", "marks"}, "classes": {"dark", "light", "a", "b"},
-		"model": {"quadrants", "quadrants", "none"}, "name": {"small", "made", "odd name"}, "wait": {"0s", "1ms", "5ms"}, "rounds": {0, 100}, "folds": {0, 2, 3},
+		"model": {"quadrants", "quadrants", "corners", "none"}, "name": {"small", "made", "odd name"}, "wait": {"0s", "1ms", "5ms"}, "rounds": {0, 100}, "folds": {0, 2, 3},
 		"study": {"1.2.1.1", "1.2.1.2", "1.2.9"}, "series": {"1.2.1.1.1", "1.2.9.9"}, "frames": {"1", "1,2", "0"}, "patient": {"p0", "p1", "nobody"},
 		"field": {"Modality", "PatientSex", "Rows"}, "fingerprint": {""}, "keys": {"finding", "marks", "dark", "light", "a", "Modality", "x"}, "method": {"votes", "ridge"}, "methods": {"votes", "ridge"},
 	}
@@ -135,6 +135,7 @@ func (s *generating) fillAgain() {
 	s.fill(12)
 	s.world.send(http.MethodPost, at+"/instances", "application/dicom", string(apitest.DICOM(t, of(1, 1, 1, "CT"), 10))).want(200)
 	s.json(http.MethodPost, "/v1/collections", `{"name":"small","model":"quadrants"}`).want(201)
+	s.json(http.MethodPost, at+"/reembedding", `{"model":"corners","leave_out":true}`).want(202)
 	s.learn()
 }
 
@@ -247,6 +248,7 @@ func (s *generating) answered(r request) (a answer, err error) {
 		return a, nil
 	case err != nil:
 		return a, err
+	case a.status == http.StatusInsufficientStorage && bytes.Contains(body, []byte(`"code":"collection_full"`)): // a quota that was set
 	case a.status >= 500 && a.status != http.StatusServiceUnavailable:
 		return a, fmt.Errorf("got %d %.500s", a.status, body)
 	case r.method == http.MethodHead || r.method == http.MethodOptions:

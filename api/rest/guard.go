@@ -18,6 +18,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"nearcase/api/problem"
+	"nearcase/store"
 )
 
 // Keys of what a request's context carries.
@@ -93,7 +94,9 @@ func (s *Server) log(c echo.Context, id string, e Ended) {
 		slog.String("method", c.Request().Method), slog.String("route", c.Path()), slog.String("remote", c.RealIP()),
 	}
 	if err, ok := c.Get(failureKey).(error); ok {
-		level = slog.LevelError
+		if level = slog.LevelError; errors.Is(err, store.ErrQuota) { // as it is set
+			level = slog.LevelWarn
+		}
 		attributes = append(attributes, slog.String("error", withoutIdentifiers(c, err.Error())))
 	}
 	s.Logger.LogAttrs(c.Request().Context(), level, "request", attributes...)
@@ -193,6 +196,9 @@ func (s *Server) refuse(c echo.Context, err error) bool {
 		return false
 	}
 	p.Instance, p.RequestID = c.Request().URL.EscapedPath(), c.Get(requestKey).(string)
+	if p.Code == problem.TooManyFiles || p.Code == problem.StoreStopped {
+		retryAfter(c, again)
+	}
 	err = write(c, p.Status, problem.MediaType, p)
 	if err != nil {
 		s.failed(c, err)

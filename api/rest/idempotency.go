@@ -262,7 +262,7 @@ func (a *answers) load(ctx context.Context, catalog store.Catalog) error {
 		return nil
 	}
 	kept, err := catalog.Documents(ctx, answerKind)
-	if err != nil {
+	if err != nil && !errors.Is(err, store.ErrDamaged) { // one that is damaged is not remembered
 		return err
 	}
 	for _, d := range kept {

@@ -10,6 +10,7 @@ import (
 
 	"nearcase/api"
 	"nearcase/api/problem"
+	"nearcase/store"
 )
 
 // DescribeInstance answers with one instance.
@@ -88,15 +89,20 @@ func (s handlers) DownloadThumbnail(c echo.Context, name CollectionName, id Inst
 
 // DescribeVector answers with an embedding, as JSON or as its bytes.
 func (s handlers) DescribeVector(c echo.Context, name CollectionName, id InstanceID, _ DescribeVectorParams) error {
-	if known, err := s.isKnown(c, name, id); known || err != nil {
+	of, err := s.service.Catalog.Collection(c.Request().Context(), name)
+	if err != nil {
+		return err
+	}
+	tag := func(key store.Key) string { return vectorTag(key, of.Fingerprint) }
+	if known, err := s.isKnownBy(c, name, id, tag); known || err != nil {
 		return err
 	}
 	v, err := s.service.Vector(c.Request().Context(), name, id)
 	if err != nil {
 		return err
 	}
-	tagged(c, v.Key)
 	h := c.Response().Header()
+	h.Set(headETag, vectorTag(v.Key, v.Fingerprint))
 	h.Set(headModel, v.Model)
 	h.Set(headFingerprint, v.Fingerprint)
 	if accepted(c, echo.MIMEOctetStream) == "" {

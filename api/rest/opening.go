@@ -87,6 +87,16 @@ type Check struct {
 	Fails bool
 }
 
+// loading is the state of a catalog that is not open yet.
+func (s *Server) loading() string {
+	if s.Loading != nil {
+		if what := s.Loading(); what != "" {
+			return "loading: " + what
+		}
+	}
+	return "loading"
+}
+
 // checks are all there are, those that the server knows by itself first.
 func (s *Server) checks(ctx context.Context) []Check {
 	serving, catalog := Check{Name: "serving", State: "ok"}, Check{Name: "catalog", State: "ok"}
@@ -94,7 +104,7 @@ func (s *Server) checks(ctx context.Context) []Check {
 		serving.State, serving.Fails = "shutting down", true
 	}
 	if !s.begun.Load() {
-		catalog.State, catalog.Fails = "loading", true
+		catalog.State, catalog.Fails = s.loading(), true
 	} else if err := s.service.Ready(ctx); err != nil {
 		catalog.State, catalog.Fails = problem.Of(err).Title, true
 	}

@@ -69,6 +69,18 @@ func TestAServerAnswersForItsHealthBeforeItIsOpen(t *testing.T) {
 	w.get("/nowhere").problem(404, "route_not_found")
 }
 
+func TestAServerTellsWhatItLoads(t *testing.T) {
+	what := ""
+	w := early(t, rest.Options{Loading: func() string { return what }})
+	for told, want := range map[string]string{"": "loading", "collection cxr, 40,000 of 100,000 entries": "loading: collection cxr, 40,000 of 100,000 entries"} {
+		what = told
+		if p := w.get("/readyz").problem(503, "not_ready"); p.Detail != "catalog: "+want || p.Errors[0].Status != want {
+			t.Errorf("/readyz: got %+v, want the catalog %q", p, want)
+		}
+		w.get("/livez").want(200)
+	}
+}
+
 func TestAServerThatIsNotOpenYetHasOneName(t *testing.T) {
 	w := early(t, rest.Options{})
 	r, err := http.NewRequest(http.MethodGet, w.url+"/livez", nil)

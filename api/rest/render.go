@@ -26,6 +26,12 @@ const (
 // etag is the entity tag of an instance: its key, quoted.
 func etag(key store.Key) string { return `"` + strconv.FormatUint(uint64(key), 10) + `"` }
 
+// vectorTag is the entity tag of an instance's vector by a model, which another may
+// take the place of while the instance keeps its key.
+func vectorTag(key store.Key, fingerprint string) string {
+	return fmt.Sprintf(`"%d-%.12s"`, key, fingerprint)
+}
+
 // tagged sets the entity tag of an answer about an instance.
 func tagged(c echo.Context, key store.Key) { c.Response().Header().Set(headETag, etag(key)) }
 
@@ -75,13 +81,18 @@ func (s *Server) expected(c echo.Context, collection, id string) (store.Key, err
 // keep none of it, as workstations are shared: see secure. What keeps it on purpose,
 // a viewer in its memory or a client in a file, need not fetch it again.
 func (s *Server) isKnown(c echo.Context, collection, id string) (bool, error) {
+	return s.isKnownBy(c, collection, id, etag)
+}
+
+// isKnownBy is isKnown of what has another entity tag than the instance.
+func (s *Server) isKnownBy(c echo.Context, collection, id string, tag func(store.Key) string) (bool, error) {
 	found, err := s.service.Catalog.Instance(c.Request().Context(), collection, id)
 	if err != nil {
 		return false, err
 	}
-	tagged(c, found.Key)
+	c.Response().Header().Set(headETag, tag(found.Key))
 	c.Response().Header().Add(echo.HeaderVary, "Accept, Authorization")
-	if header := c.Request().Header.Get(headIfNoneMatch); header == "" || !names(header, etag(found.Key)) {
+	if header := c.Request().Header.Get(headIfNoneMatch); header == "" || !names(header, tag(found.Key)) {
 		return false, nil
 	}
 	return true, c.NoContent(http.StatusNotModified)

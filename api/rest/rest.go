@@ -24,6 +24,9 @@ import (
 
 // Options of New. The zero value works.
 type Options struct {
+	// Crowded, if set, reports whether so many connections are open that none is to be
+	// kept after its answer.
+	Crowded func() bool
 	// MaxBody is how many bytes a request with images may have; 0 means 1 GiB.
 	MaxBody int64
 	// MaxImageBytes is how many bytes an image may have; 0 means 256 MiB.
@@ -50,6 +53,9 @@ type Options struct {
 	// Checks, if set, answers how what the server rests on is, for /readyz. It may be
 	// asked before Open.
 	Checks func(context.Context) []Check
+	// Loading, if set, answers what is loaded before Open and how far that is, empty
+	// while nothing is.
+	Loading func() string
 	// Metrics, if set, answers /metrics for who may know them.
 	Metrics http.Handler
 }
@@ -127,7 +133,7 @@ func (s *Server) begin(service *api.Service) {
 	s.service, s.keeper, s.echo = service, newGatekeeper(s.Access, s.Logger), echo.New()
 	s.echo.IPExtractor = s.Access.remote()
 	s.echo.Pre(s.record, s.guard)
-	s.echo.Use(s.identify, s.keeper.admit, s.validate, s.once)
+	s.echo.Use(s.identify, s.keeper.admit, s.validate, s.hold, s.once)
 	RegisterHandlers(s.echo, handlers{s})
 	s.begun.Store(true)
 }

@@ -78,7 +78,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	base, cut := context.WithCancel(context.WithoutCancel(ctx))
 	defer cut()
 	server := &http.Server{
-		Handler:           s,
+		Handler:           s.sparing(s),
 		BaseContext:       func(net.Listener) context.Context { return base },
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
@@ -93,6 +93,17 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	err = errors.Join(s.shut(server, cut), s.saveUsed(context.WithoutCancel(ctx)))
 	<-ended
 	return err
+}
+
+// sparing closes connections after their answer while there are many, so that those
+// that are idle do not keep others out.
+func (s *Server) sparing(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.Crowded != nil && s.Crowded() {
+			w.Header().Set("Connection", "close")
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // prepare checks whether a listener may be served and returns what does, with

@@ -115,7 +115,7 @@ func openWith(t testing.TB, dir string, a api.Options, options func(*world) rest
 // cases is a world with a collection "cases" of n images for one task.
 func cases(t testing.TB, n int) *world {
 	t.Helper()
-	w := open(t, api.Options{Folders: map[string]string{"incoming": incoming(t, 2)}}, rest.Options{MaxBody: 200_000, MaxImageBytes: 20_000, MaxFiles: 30})
+	w := open(t, api.Options{Folders: map[string]string{"incoming": incoming(t, 2)}, Backups: api.Backups{Folder: t.TempDir()}}, rest.Options{MaxBody: 200_000, MaxImageBytes: 20_000, MaxFiles: 30})
 	w.fill(n)
 	return w
 }

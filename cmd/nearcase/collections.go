@@ -32,7 +32,7 @@ func (collectionsList) Run(ctx context.Context, s *session) error {
 		return s.print(all, func(w io.Writer) {
 			t := table(w, "COLLECTION", "MODEL", "FINGERPRINT", "INSTANCES", "PATIENTS", "TASKS", "INDEX")
 			for _, c := range all {
-				t.row(c.Name, c.Model, c.Fingerprint[:min(12, len(c.Fingerprint))], c.Status.Instances, c.Status.Patients, taskNames(c), c.Status.Engine)
+				t.row(c.Name, c.Model, c.Fingerprint[:min(12, len(c.Fingerprint))], c.Status.Instances, c.Status.Patients, taskNames(c), servedBy(c.Status))
 			}
 			t.flush()
 		})
@@ -74,6 +74,10 @@ func printCollection(w io.Writer, c api.Collection) {
 	t.row("patients", c.Status.Patients)
 	for _, line := range describeIndex(c) {
 		t.row(line...)
+	}
+	t.row("bytes", c.Status.Bytes)
+	if c.Quota != (store.Quota{}) {
+		t.row("quota", fmt.Sprintf("%d instances, %d bytes (0 is any number)", c.Quota.Instances, c.Quota.Bytes))
 	}
 	t.row("originals", map[bool]string{false: "kept", true: "discarded"}[c.DiscardOriginals])
 	t.row("log entries", c.Status.Head)
@@ -137,4 +141,12 @@ func (q collectionsDrop) Run(ctx context.Context, s *session) error {
 			Dropped string `json:"dropped"`
 		}{q.Name}, func(w io.Writer) { fmt.Fprintln(w, "dropped collection", q.Name) })
 	})
+}
+
+// servedBy is the engine that serves, and what is lost.
+func servedBy(s store.Status) string {
+	if s.Damaged == 0 {
+		return s.Engine
+	}
+	return fmt.Sprintf("%s, %d log entries lost", s.Engine, s.Damaged)
 }

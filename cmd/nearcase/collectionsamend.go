@@ -13,18 +13,22 @@ type collectionsAmend struct {
 	Name             string  `arg:"" help:"Collection."`
 	Description      *string `help:"What it is, for people."`
 	DiscardOriginals *bool   `negatable:"" help:"Remove the originals there are, and keep none from now on."`
+	MaxInstances     *int    `help:"How many instances it may have; 0 for any number." placeholder:"N"`
+	MaxBytes         *int64  `help:"How many bytes its originals and vectors may take; 0 for any number." placeholder:"N"`
 	Confirm          string  `help:"The name once more, to remove originals." placeholder:"NAME"`
 }
 
 func (q collectionsAmend) Run(ctx context.Context, s *session) error {
-	if q.Description == nil && q.DiscardOriginals == nil {
-		return errors.New("say what to change: --description, --discard-originals or --no-discard-originals")
+	if q.Description == nil && q.DiscardOriginals == nil && q.MaxInstances == nil && q.MaxBytes == nil {
+		return errors.New("say what to change: --description, --max-instances, --max-bytes, --discard-originals or --no-discard-originals")
 	}
 	if q.DiscardOriginals != nil && *q.DiscardOriginals && q.Confirm != q.Name {
 		return errors.New("this removes the originals of the collection: repeat its name with --confirm " + q.Name)
 	}
 	return s.with(existing, func(o operations, _ config) error {
-		c, err := o.Amend(ctx, q.Name, store.Amendment{Description: q.Description, DiscardOriginals: q.DiscardOriginals})
+		c, err := o.Amend(ctx, q.Name, store.Amendment{
+			Description: q.Description, DiscardOriginals: q.DiscardOriginals, MaxInstances: q.MaxInstances, MaxBytes: q.MaxBytes,
+		})
 		if err != nil {
 			return err
 		}

@@ -16,41 +16,46 @@ import (
 	"nearcase/api"
 	"nearcase/embed"
 	"nearcase/store"
+	"nearcase/store/local"
 )
 
 // config is the configuration file. config.example.yaml documents every key
 // and equals the defaults.
 type config struct {
-	Data        string         `yaml:"data" env:"DATA"`
-	Listen      string         `yaml:"listen" env:"LISTEN"`
-	Models      string         `yaml:"models" env:"MODELS"`
-	Model       string         `yaml:"model" env:"MODEL"`
-	ONNXRuntime string         `yaml:"onnxruntime" env:"ONNXRUNTIME"`
-	Workers     int            `yaml:"workers" env:"WORKERS"`
-	Threads     int            `yaml:"threads" env:"THREADS"`
-	Batch       int            `yaml:"batch" env:"BATCH"`
-	Providers   []string       `yaml:"providers,flow" env:"PROVIDERS"`
-	Fallback    bool           `yaml:"provider_fallback" env:"PROVIDER_FALLBACK"`
-	Hub         hubConfig      `yaml:"hub" envPrefix:"HUB_"`
-	Frames      frames         `yaml:"frames" envPrefix:"FRAMES_"`
-	Folders     foldersConfig  `yaml:"folders" envPrefix:"FOLDERS_"`
-	Studies     studiesConfig  `yaml:"studies" envPrefix:"STUDIES_"`
-	Webhooks    webhooksConfig `yaml:"webhooks" envPrefix:"WEBHOOKS_"`
-	Privacy     privacy        `yaml:"privacy" envPrefix:"PRIVACY_"`
-	Votes       votesConfig    `yaml:"votes" envPrefix:"VOTES_"`
-	Probes      probesConfig   `yaml:"probes" envPrefix:"PROBES_"`
-	Index       indexConfig    `yaml:"index" envPrefix:"INDEX_"`
-	Limits      limits         `yaml:"limits" envPrefix:"LIMITS_"`
-	Hosts       []string       `yaml:"hosts,flow" env:"HOSTS"`
-	Proxies     []string       `yaml:"trusted_proxies,flow" env:"TRUSTED_PROXIES"`
-	TLS         tlsConfig      `yaml:"tls" envPrefix:"TLS_"`
-	Auth        authConfig     `yaml:"auth" envPrefix:"AUTH_"`
-	CORS        corsConfig     `yaml:"cors" envPrefix:"CORS_"`
-	Audit       auditConfig    `yaml:"audit" envPrefix:"AUDIT_"`
-	Log         logConfig      `yaml:"log" envPrefix:"LOG_"`
-	Admin       adminConfig    `yaml:"admin" envPrefix:"ADMIN_"`
-	Metrics     metricsConfig  `yaml:"metrics" envPrefix:"METRICS_"`
-	Tracing     tracingConfig  `yaml:"tracing" envPrefix:"TRACING_"`
+	Data        string            `yaml:"data" env:"DATA"`
+	Listen      string            `yaml:"listen" env:"LISTEN"`
+	Models      string            `yaml:"models" env:"MODELS"`
+	Model       string            `yaml:"model" env:"MODEL"`
+	ONNXRuntime string            `yaml:"onnxruntime" env:"ONNXRUNTIME"`
+	Workers     int               `yaml:"workers" env:"WORKERS"`
+	Threads     int               `yaml:"threads" env:"THREADS"`
+	Batch       int               `yaml:"batch" env:"BATCH"`
+	Providers   []string          `yaml:"providers,flow" env:"PROVIDERS"`
+	Fallback    bool              `yaml:"provider_fallback" env:"PROVIDER_FALLBACK"`
+	Hub         hubConfig         `yaml:"hub" envPrefix:"HUB_"`
+	Frames      frames            `yaml:"frames" envPrefix:"FRAMES_"`
+	Folders     foldersConfig     `yaml:"folders" envPrefix:"FOLDERS_"`
+	Studies     studiesConfig     `yaml:"studies" envPrefix:"STUDIES_"`
+	Webhooks    webhooksConfig    `yaml:"webhooks" envPrefix:"WEBHOOKS_"`
+	Privacy     privacy           `yaml:"privacy" envPrefix:"PRIVACY_"`
+	Encryption  encryption        `yaml:"encryption" envPrefix:"ENCRYPTION_"`
+	Votes       votesConfig       `yaml:"votes" envPrefix:"VOTES_"`
+	Probes      probesConfig      `yaml:"probes" envPrefix:"PROBES_"`
+	Index       indexConfig       `yaml:"index" envPrefix:"INDEX_"`
+	Limits      limits            `yaml:"limits" envPrefix:"LIMITS_"`
+	Backup      backupConfig      `yaml:"backup" envPrefix:"BACKUP_"`
+	Store       storeConfig       `yaml:"store" envPrefix:"STORE_"`
+	Maintenance maintenanceConfig `yaml:"maintenance" envPrefix:"MAINTENANCE_"`
+	Hosts       []string          `yaml:"hosts,flow" env:"HOSTS"`
+	Proxies     []string          `yaml:"trusted_proxies,flow" env:"TRUSTED_PROXIES"`
+	TLS         tlsConfig         `yaml:"tls" envPrefix:"TLS_"`
+	Auth        authConfig        `yaml:"auth" envPrefix:"AUTH_"`
+	CORS        corsConfig        `yaml:"cors" envPrefix:"CORS_"`
+	Audit       auditConfig       `yaml:"audit" envPrefix:"AUDIT_"`
+	Log         logConfig         `yaml:"log" envPrefix:"LOG_"`
+	Admin       adminConfig       `yaml:"admin" envPrefix:"ADMIN_"`
+	Metrics     metricsConfig     `yaml:"metrics" envPrefix:"METRICS_"`
+	Tracing     tracingConfig     `yaml:"tracing" envPrefix:"TRACING_"`
 }
 
 type hubConfig struct {
@@ -105,6 +110,8 @@ type limits struct {
 	Burst         int           `yaml:"burst" env:"BURST"`
 	Bytes         int64         `yaml:"bytes" env:"BYTES"`
 	Concurrent    int           `yaml:"concurrent" env:"CONCURRENT"`
+	Connections   int           `yaml:"connections" env:"CONNECTIONS"`
+	MemoryBytes   int64         `yaml:"memory_bytes" env:"MEMORY_BYTES"`
 }
 
 type logConfig struct {
@@ -141,10 +148,13 @@ func defaults() config {
 		Index:     indexConfig{Engine: "auto"},
 		Limits: limits{ImageBytes: 256 << 20, ImagePixels: 100_000_000, ImageFrames: 5000, RequestBytes: 1 << 30, RequestImages: 1000, DiskFreeBytes: 1 << 30,
 			RequestTime: time.Hour, Heavy: 64, Requests: 10_000, Burst: 20_000, Concurrent: 256},
-		Log:     logConfig{Level: "info", Format: "text"},
-		Metrics: metricsConfig{RecallEvery: 10 * time.Second},
-		Tracing: tracingConfig{Ratio: 0.1},
-		Hosts:   []string{}, Proxies: []string{}, CORS: corsConfig{Origins: []string{}},
+		Store:       storeConfig{MemoryBytes: local.DefaultMemory, BallastBytes: 64 << 20},
+		Backup:      backupConfig{Keep: 4, Recipients: []string{}},
+		Maintenance: maintenanceConfig{CompactDeleted: 0.5},
+		Log:         logConfig{Level: "info", Format: "text"},
+		Metrics:     metricsConfig{RecallEvery: 10 * time.Second},
+		Tracing:     tracingConfig{Ratio: 0.1},
+		Hosts:       []string{}, Proxies: []string{}, CORS: corsConfig{Origins: []string{}},
 		Auth:  authConfig{OIDC: oidcConfig{Algorithms: []string{"RS256", "ES256"}, Skew: time.Minute, ScopeClaim: "scope", Scopes: map[string]string{}}},
 		Audit: auditConfig{Record: "all", FileBytes: 64 << 20},
 	}
@@ -222,6 +232,8 @@ func (c config) check() error {
 		c.Webhooks.check(),
 		oneOf("privacy.originals", c.Privacy.Originals, api.Deidentified, api.None, api.Received),
 		c.Privacy.check(),
+		c.Encryption.check(),
+		c.Backup.check(),
 		oneOf("votes.weighting", c.Votes.Weighting, "softmax", "uniform", "distance"),
 		within("votes.temperature", c.Votes.Temperature, 1e-3, 100),
 		within("probes.refit_labels", c.Probes.RefitLabels, 1, 1_000_000),
@@ -251,6 +263,7 @@ func (c config) check() error {
 		within("limits.concurrent", c.Limits.Concurrent, 0, 1_000_000),
 		oneOf("audit.record", c.Audit.Record, "all", "changes", "nothing"),
 		within("audit.file_bytes", c.Audit.FileBytes, 1<<20, 1<<40),
+		c.checkStore(),
 		c.checkAccess(),
 	)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"math/rand/v2"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -214,7 +215,12 @@ func labelUntilKilled(t *testing.T, data string, round int, want map[string]stri
 // returns when the process has ended.
 func startServer(ctx context.Context, t *testing.T, data string) (url string, kill func()) {
 	t.Helper()
-	p := program(ctx, t, "--data", data, "serve", "--listen", "127.0.0.1:0")
+	return started(t, program(ctx, t, "--data", data, "serve", "--listen", "127.0.0.1:0"))
+}
+
+// started is startServer for a program that is to be one.
+func started(t *testing.T, p *exec.Cmd) (url string, kill func()) {
+	t.Helper()
 	stderr, err := p.StderrPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"nearcase/store"
@@ -34,19 +35,29 @@ func (d *doctor) directory() {
 	d.add("data directory", d.content())
 	d.add("permissions", d.permissions(info))
 	d.disk()
+	d.add("encryption", d.encryption())
 	d.add("patient key", d.key())
 	d.add("newest entry", d.newest())
 }
 
 // content opens the log and reads what it is.
 func (d *doctor) content() finding {
-	e, err := local.Examine(d.c.Data)
+	key, err := d.c.Encryption.key()
+	if err != nil {
+		return unknown("its key cannot be read: see encryption")
+	}
+	e, err := local.Examine(d.c.Data, key)
 	switch {
+	case err == nil && len(e.Damaged) > 0:
+		d.data = &e
+		return broken("nearcase verify, and then send what it names again or restore a backup", "files of the log were damaged: %s", strings.Join(e.Damaged, "; "))
 	case err == nil:
 		d.data = &e
 		return ok("%s, %s", d.c.Data, count(len(e.Collections), "collection"))
 	case errors.Is(err, store.ErrLocked):
 		return unknown("in use by %s: ask that by --server", local.Owner(d.c.Data))
+	case errors.Is(err, store.ErrKey):
+		return unknown("it takes another key: see encryption")
 	case errors.Is(err, store.ErrFormat):
 		return broken("use the version that wrote it, or restore a backup", "%v", err)
 	case errors.Is(err, fs.ErrNotExist):

@@ -74,6 +74,8 @@ type reindexCommand struct {
 	Engine     string `help:"Index engine: auto, exact, graph or coder (default: the present one)."`
 	indexFlags
 	MinRecall float64 `help:"Recall@10 below which the old index stays." default:"0.9"`
+	Name      string  `arg:"" optional:"" help:"Collection, in place of --collection."`
+	reembedFlags
 }
 
 func (reindexCommand) Help() string {
@@ -82,10 +84,14 @@ on stored images, and swaps them. If anything fails, or the new one finds less
 than --min-recall, the old one stays. A parameter that is not given is the
 engine's default.
 
-  nearcase reindex --collection cxr --engine graph --recall 0.999`
+  nearcase reindex --collection cxr --engine graph --recall 0.999` + reembedHelp
 }
 
 func (q reindexCommand) Run(ctx context.Context, s *session) error {
+	q.Collection = cmp.Or(q.Name, q.Collection)
+	if q.asksModel() {
+		return q.reembed(ctx, s, q.Collection)
+	}
 	if !(q.MinRecall > 0 && q.MinRecall <= 1) {
 		return fmt.Errorf("--min-recall is %g, use more than 0 and at most 1", q.MinRecall)
 	}

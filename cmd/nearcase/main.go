@@ -54,6 +54,9 @@ type commands struct {
 	Delete      deleteCommand      `cmd:"" help:"Delete the images that a filter lets pass."`
 	Erase       eraseCommand       `cmd:"" help:"Erase a patient for good, verify it, and show receipts of that."`
 	Compact     compactCommand     `cmd:"" help:"Rewrite the store without what was deleted, so that its bytes are gone."`
+	Backup      backupCommand      `cmd:"" help:"Copy all that is stored, and list and verify such backups."`
+	Restore     restoreCommand     `cmd:"" help:"Make a data directory from backups, or add a collection of one."`
+	Verify      verifyCommand      `cmd:"" help:"Re-read all that is stored and say what is wrong with it."`
 	Bench       benchCommand       `cmd:"" help:"Measure models and index engines on images of yours."`
 	Collections collectionsCommand `cmd:"" help:"List, show, create or drop collections."`
 	Jobs        jobsCommand        `cmd:"" help:"List, show, await and cancel work in the background."`
@@ -61,6 +64,7 @@ type commands struct {
 	Webhooks    webhooksCommand    `cmd:"" help:"List, make, change and test webhooks, and send dead letters again."`
 	Keys        keysCommand        `cmd:"" help:"List, make, rotate and revoke API keys."`
 	Audit       auditCommand       `cmd:"" help:"Verify and show the audit log: who saw or changed what."`
+	Encryption  encryptionCommand  `cmd:"" help:"Encrypt the data directory, and change its keys."`
 	Models      modelsCommand      `cmd:"" help:"List, pull, add, inspect and verify models."`
 	Config      configCommand      `cmd:"" help:"Print or check the configuration."`
 	Doctor      doctorCommand      `cmd:"" help:"Check machine, models, data directory and network, and say what to do."`

@@ -24,8 +24,42 @@ type running struct {
 	logger   *slog.Logger
 	recorder *observe.Recorder
 	server   *rest.Server
-	service  atomic.Pointer[api.Service] // nil until the data directory is open
-	models   atomic.Pointer[rest.Check]  // how they are
+	service  atomic.Pointer[api.Service]     // nil until the data directory is open
+	models   atomic.Pointer[rest.Check]      // how they are
+	limited  atomic.Pointer[limitedListener] // nil before it listens
+	loading  atomic.Pointer[loading]         // nil before and after
+}
+
+// loading is the collection that is being opened, and how far that is.
+type loading struct {
+	collection  string
+	entries, of int
+	told        time.Time // when the log was told last
+}
+
+// tellLoading is the log's interval, for a long start.
+const tellLoading = 10 * time.Second
+
+// load notes how far the opening is.
+func (r *running) load(collection string, entries, of int) {
+	is := &loading{collection, entries, of, time.Now()}
+	if was := r.loading.Load(); was != nil && time.Since(was.told) < tellLoading {
+		is.told = was.told
+	} else if was != nil {
+		r.logger.Info("opening", "collection", collection, "entries", entries, "of", of)
+	}
+	r.loading.Store(is)
+}
+
+// String says which collection is being opened, and how far that is; of none it is empty.
+func (l *loading) String() string {
+	switch {
+	case l == nil:
+		return ""
+	case l.of == 0:
+		return "collection " + l.collection
+	}
+	return fmt.Sprintf("collection %s, %s of %s entries", l.collection, thousands(l.entries), thousands(l.of))
 }
 
 // lastTraces is how long the end waits for what observes the server.
@@ -47,11 +81,12 @@ func (s *session) newRunning(c config) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.begin = r.recorder.Begin
+	s.begin, s.loading = r.recorder.Begin, r.load
 	r.models.Store(&rest.Check{Name: "models", State: "loading", Fails: true})
 	o := rest.Options{
 		MaxBody: c.Limits.RequestBytes, MaxImageBytes: c.Limits.ImageBytes, MaxFiles: c.Limits.RequestImages,
-		Logger: r.logger, Version: v, Observe: r.observe, Checks: r.checks,
+		Crowded: func() bool { l := r.limited.Load(); return l != nil && l.isCrowded() },
+		Logger:  r.logger, Version: v, Observe: r.observe, Checks: r.checks, Loading: func() string { return r.loading.Load().String() },
 		Hosts: c.Hosts, Timeout: c.Limits.RequestTime, Access: access,
 	}
 	if c.Metrics.Public {
@@ -69,6 +104,7 @@ func (r *running) observe(q *http.Request, id string) (context.Context, func(res
 // run listens, opens what is to be served, and serves it until the context ends.
 // ready, if set, is told the base URL once requests are welcome.
 func (r *running) run(ctx context.Context, open opener, ready func(url string)) error {
+	r.c.Limits.bound()
 	listener, err := r.listen(r.c.Listen)
 	if err != nil {
 		return errors.Join(err, r.close(nil)())
@@ -80,7 +116,8 @@ func (r *running) run(ctx context.Context, open opener, ready func(url string)) 
 	active.Go(func() { r.tellEnd(ctx, background) })
 	active.Go(func() { r.obey(background) })
 	err = r.serveAdmin(background, &active)
-	r.logger.Info("listening", "address", listener.Addr().String())
+	r.logger.Info("listening", "address", listener.Addr().String(), "connections", r.c.connections())
+	r.tellDescriptors()
 	served := make(chan error, 1)
 	go func() { served <- r.server.Serve(ctx, listener) }()
 	done := r.close(nil)
@@ -94,6 +131,9 @@ func (r *running) run(ctx context.Context, open opener, ready func(url string)) 
 		stop()
 	} else {
 		active.Go(func() { r.warm(ctx) })
+		if l, ok := r.service.Load().Catalog.(*local.Catalog); ok {
+			active.Go(func() { r.keepHouse(ctx, l) })
+		}
 		url := r.c.scheme() + listener.Addr().String()
 		r.logger.Info("serving", "url", url, "data", r.c.Data)
 		if ready != nil {
@@ -130,7 +170,9 @@ func (r *running) listen(address string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", address, err)
 	}
-	return l, nil
+	limited := limitListener(l, r.c.connections())
+	r.limited.CompareAndSwap(nil, limited)
+	return limited, nil
 }
 
 // opener opens what is served, and returns what closes it.
@@ -146,12 +188,18 @@ func (r *running) open(ctx context.Context, open opener) (done func() error, err
 	}
 	w := observe.Watched{Service: service}
 	if l, ok := service.Catalog.(*local.Catalog); ok {
-		w.Writing, w.Disk = l.Waiting, r.disk(l)
+		w.Writing, w.Disk, w.Store = l.Waiting, r.disk(l), func() observe.Store {
+			room := l.Room()
+			return observe.Store{Floor: room.Floor, Ballast: room.Ballast, Refused: room.Refused, Reopened: l.Reopened(), Compactions: l.Compactions()}
+		}
 	}
 	g, err := r.c.openGuards(ctx, service.Catalog)
 	done = r.close(func() error { return errors.Join(g.close(), closing()) })
 	if err != nil {
 		return done, err
+	}
+	if lost := g.ring.Damaged(); lost != nil {
+		r.logger.Error("API keys cannot be read: who has one of them is refused", "error", lost)
 	}
 	if err := errors.Join(r.recorder.Watch(w), r.server.Open(service, g.ring, g.log), service.Resume(ctx)); err != nil {
 		return done, err
@@ -229,7 +277,10 @@ func warm(ctx context.Context, service *api.Service, logger *slog.Logger) string
 func (r *running) checks(ctx context.Context) []rest.Check {
 	all := []rest.Check{*r.models.Load()}
 	if service := r.service.Load(); service != nil {
-		all = append(all, rest.Check{Name: "index", State: indexes(ctx, service)})
+		all = append(all, rest.Check{Name: "index", State: indexes(ctx, service)}, rest.Check{Name: "log", State: damages(ctx, service)})
+		if is := service.BackupState(ctx, time.Now()); is != "" {
+			all = append(all, rest.Check{Name: "backup", State: is})
+		}
 	}
 	if on, err := diskOf(r.c.Data); err == nil {
 		is := rest.Check{Name: "disk", State: "ok"}
@@ -239,6 +290,18 @@ func (r *running) checks(ctx context.Context) []rest.Check {
 		all = append(all, is)
 	}
 	return all
+}
+
+// damages is how the log is.
+func damages(ctx context.Context, service *api.Service) string {
+	lost, err := service.Catalog.Damages(ctx)
+	switch {
+	case err != nil:
+		return "degraded: not known"
+	case len(lost) > 0:
+		return fmt.Sprintf("degraded: %d entries are lost, see nearcase verify", len(lost))
+	}
+	return "ok"
 }
 
 // indexes is how the collections' indexes are.

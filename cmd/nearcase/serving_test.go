@@ -240,7 +240,7 @@ func TestTheServerAnswersWhileItOpens(t *testing.T) {
 	c.Data, c.Listen, c.Admin.Listen = filepath.Join(t.TempDir(), "data"), "127.0.0.1:0", "127.0.0.1:0"
 	c.Limits.DiskFreeBytes = 1 << 50
 	log, release, stop := inProcess(t, c)
-	url := "http://" + addressIn(t, log, "msg=listening address=")
+	url := "http://" + strings.Fields(addressIn(t, log, "msg=listening address="))[0]
 	for path, want := range map[string]int{"/livez": 200, "/version": 200, "/readyz": 503, "/v1/collections": 503} {
 		if got, body := status(t, url+path); got != want {
 			t.Errorf("GET %s while it opens: got %d %s, want %d", path, got, body, want)

@@ -12,8 +12,10 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -48,6 +50,9 @@ type session struct {
 	serves         bool       // it goes on until it is told to end
 	// ending, if set, ends the opening of a data directory.
 	ending context.Context
+	// loading, if set, is told which collection is being opened, and how many of its
+	// log entries have been read.
+	loading func(collection string, entries, of int)
 	// begin, if set, is told of the stages of the work.
 	begin func(ctx context.Context, stage string) (context.Context, func(error))
 	level slog.LevelVar
@@ -79,6 +84,11 @@ type operations interface {
 	Evaluate(ctx context.Context, collection string, o api.EvaluateOptions, progress func(done, total int)) (api.Evaluation, error)
 	Review(ctx context.Context, collection string, o api.ReviewOptions, progress func(done, total int)) (api.Review, error)
 	Export(ctx context.Context, collection string, o api.ExportOptions, w io.Writer, progress func(done, total int)) (api.Exported, error)
+	Reembed(ctx context.Context, collection string, o api.ReembedOptions, progress func(done, total int)) (api.Reembedding, error)
+	Reembedding(ctx context.Context, collection, model string) (api.Reembedding, error)
+	SwitchModel(ctx context.Context, collection string, o api.SwitchOptions, progress func(done, total int)) (api.Reembedding, error)
+	DropReembedding(ctx context.Context, collection string) error
+	AgreementPage(ctx context.Context, collection, task string, w io.Writer) error
 	Reindex(ctx context.Context, collection string, to store.Reindexing, progress func(done, total int)) (store.Reindexed, error)
 	Amend(ctx context.Context, collection string, a store.Amendment) (api.Collection, error)
 	Statistics(ctx context.Context, collection string) (store.Statistics, error)
@@ -86,6 +96,8 @@ type operations interface {
 	Receipts(ctx context.Context) ([]api.Receipt, error)
 	Receipt(ctx context.Context, id string) (api.Receipt, error)
 	Compact(ctx context.Context, progress func(done, total int)) (store.Compacted, error)
+	Verify(ctx context.Context, o api.VerifyOptions, progress func(done, total int)) (api.Verified, error)
+	backers
 	events
 }
 
@@ -164,8 +176,13 @@ func (s *session) openLocal(c config, a access) (*api.Service, func() error, err
 
 // openCatalog opens the data directory.
 func (s *session) openCatalog(c config, a access) (*local.Catalog, error) {
+	key, err := c.Encryption.key()
+	if err != nil {
+		return nil, err
+	}
 	catalog, err := local.Open(c.Data, local.Options{
-		MustExist: bool(a), Progress: s.opening(), Logger: s.logger(c), Context: s.ending, Begin: s.begin,
+		MustExist: bool(a), Progress: s.opening(), Logger: s.logger(c), Context: s.ending, Begin: s.begin, Key: key,
+		Space: c.space(), Memory: c.Store.MemoryBytes,
 	})
 	if errors.Is(err, os.ErrNotExist) && a == existing {
 		return nil, fmt.Errorf("no data directory at %s: name one with --data, or make it with nearcase ingest", c.Data)
@@ -182,7 +199,7 @@ func newService(m models, catalog store.Catalog, p api.Privacy) *api.Service {
 		Workers: c.Workers, Batch: c.Batch, Neighbours: c.Votes.Neighbours,
 		Weighting:         probe.Weighting{Kind: c.Votes.Weighting, Temperature: c.Votes.Temperature},
 		SeveralPerPatient: !c.Votes.OnePerPatient, Refit: m.refit, Logger: m.logger, Begin: m.begin, Version: currentVersions().String(),
-		Index: c.Index.spec(), Quiet: c.Studies.Quiet, Networks: c.Webhooks.networks(),
+		Backups: c.Backup.backups(), Index: c.Index.spec(), Quiet: c.Studies.Quiet, Networks: c.Webhooks.networks(),
 	})
 }
 
@@ -232,16 +249,28 @@ func (s *session) progress(what string) func(done, total int) {
 	}
 }
 
-// opening shows how far a long start is.
-func (s *session) opening() func(string, int) {
-	if s.Quiet || !isTerminal(s.stderr) {
-		return nil
-	}
-	return func(collection string, entries int) {
-		if entries%50_000 == 0 {
-			fmt.Fprintf(s.stderr, "opening %s: %d entries\n", collection, entries)
+// opening returns what is told how far the opening of a data directory is: it shows
+// that of a long one where people look.
+func (s *session) opening() func(collection string, entries, of int) {
+	shown, told := !s.Quiet && isTerminal(s.stderr), time.Now()
+	return func(collection string, entries, of int) {
+		if s.loading != nil {
+			s.loading(collection, entries, of)
+		}
+		if shown && time.Since(told) > time.Second {
+			told = time.Now()
+			fmt.Fprintf(s.stderr, "opening collection %s: %s of %s entries\n", collection, thousands(entries), thousands(of))
 		}
 	}
+}
+
+// thousands is a count as people read it: 40,000.
+func thousands(n int) string {
+	text := strconv.Itoa(n)
+	for at := len(text) - 3; at > 0 && n > 0; at -= 3 {
+		text = text[:at] + "," + text[at:]
+	}
+	return text
 }
 
 // logger is the log of this run. Its level can be changed, and it knows the

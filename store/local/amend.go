@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"nearcase/store"
@@ -12,17 +11,19 @@ import (
 
 // Amend implements store.Catalog.
 func (l *Catalog) Amend(ctx context.Context, name string, a store.Amendment) error {
-	c, err := l.collection(ctx, name)
-	if err != nil {
-		return err
-	}
-	return l.alone(ctx, func() error {
+	return l.describing(ctx, name, func(c *collection) error {
 		meta := c.meta // no other goroutine changes it
 		if a.Description != nil {
 			meta.Description = *a.Description
 		}
 		if a.DiscardOriginals != nil {
 			meta.DiscardOriginals = *a.DiscardOriginals
+		}
+		if a.MaxInstances != nil {
+			meta.Quota.Instances = *a.MaxInstances
+		}
+		if a.MaxBytes != nil {
+			meta.Quota.Bytes = *a.MaxBytes
 		}
 		if err := meta.Validate(); err != nil {
 			return err
@@ -49,9 +50,11 @@ func (c *collection) discard(discards bool) (err error) {
 		digests = append(digests, i.Original())
 	}
 	c.discards.Store(discards) // no thumbnail is placed from here on
+	c.sizes.known = false
+	c.taken()
 	c.mu.Unlock()
 	if discards {
-		err = os.RemoveAll(filepath.Join(c.derivedDir(), thumbnails))
+		err = c.catalog.files.RemoveAll(filepath.Join(c.derivedDir(), thumbnails))
 	}
 	for _, digest := range digests {
 		if discards {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"nearcase/index"
 	"nearcase/store"
@@ -43,11 +44,22 @@ type collection struct {
 	levels       levels
 	dropped      bool
 	deleted      int // instances since the log was compacted
+	// leaving are the instances that a commit under way retires, or one that failed:
+	// the log may lack them already.
+	leaving map[store.Key]bool
+	sizes   sizes
 
 	snapshot store.Key // log entry at which the index was saved last; 0 is never
 	moved    int       // vectors added or removed since
-	refused  int       // vectors there were when a rebuild failed last
-	unclean  bool      // the index may still have what was erased
+	lost     []store.Damage
+	lostSaid []statement   // of lost, one of each
+	refused  int           // vectors there were when a rebuild failed last
+	unclean  bool          // the index may still have what was erased
+	savedAt  time.Time     // when the index was saved last by this process
+	saving   time.Duration // how long that took
+
+	rowsAt   store.Key // log entry at which the rows were saved last, or were to be
+	forsaken int       // how often what saves the rows was told to give that up
 }
 
 // described is a collection as it is stored.
@@ -59,20 +71,22 @@ type described struct {
 }
 
 func newCollection(l *Catalog, number uint32, meta described) *collection {
-	c := &collection{
-		catalog: l, number: number, building: make(chan struct{}, 1), meta: meta,
-		rows:    map[store.Key]*store.Instance{},
-		ids:     map[string]store.Key{},
-		files:   map[string][]store.Key{},
-		digests: map[string][]store.Key{}, patients: map[string][]store.Key{},
-		studies: map[string][]store.Key{}, series: map[string][]store.Key{},
-		numbers: patients{of: map[patient]uint32{}}, studyNumbers: patients{of: map[patient]uint32{}},
-		labels:   map[string]*said{},
-		labelled: map[string]*labelled{},
-		texts:    map[string]string{},
-	}
+	c := &collection{catalog: l, number: number, building: make(chan struct{}, 1), meta: meta}
+	c.clear()
 	c.discards.Store(meta.DiscardOriginals)
 	return c
+}
+
+// clear makes the collection one without rows. It is for who opens it.
+func (c *collection) clear() {
+	c.last, c.lastLabel, c.deleted, c.rowsAt = 0, 0, 0, 0
+	c.rows, c.order = map[store.Key]*store.Instance{}, nil
+	c.ids, c.leaving = map[string]store.Key{}, map[store.Key]bool{}
+	c.files, c.digests = map[string][]store.Key{}, map[string][]store.Key{}
+	c.patients, c.studies, c.series = map[string][]store.Key{}, map[string][]store.Key{}, map[string][]store.Key{}
+	c.numbers, c.studyNumbers = patients{of: map[patient]uint32{}}, patients{of: map[patient]uint32{}}
+	c.labels, c.labelled = map[string]*said{}, map[string]*labelled{}
+	c.texts = map[string]string{}
 }
 
 // applyAll shows committed entries to readers, all of them whatever file of one
@@ -96,6 +110,22 @@ func (c *collection) apply(e store.Entry) error {
 		err = c.removeThumbnail(e.Retires)
 	}
 	return errors.Join(err, c.catalog.originals.release(released))
+}
+
+// recall is apply for an entry that is read at the opening, of which the rows or the
+// index may know already. Originals are left to keepOriginals, and those that
+// nothing needs to the sweep.
+func (c *collection) recall(e store.Entry) error {
+	if e.Key > c.rowsAt {
+		c.applyRows(e)
+	} else if e.Key > c.snapshot && (e.Kind == store.KindPut || e.Retires != 0) {
+		c.moved++
+	}
+	if e.Retires == 0 {
+		return nil
+	}
+	c.idx.Remove(uint64(e.Retires))
+	return c.removeThumbnail(e.Retires)
 }
 
 // original is the digest under which an instance's original is kept, empty if
@@ -158,6 +188,7 @@ func (c *collection) add(key store.Key, i *store.Instance) {
 			by.keys[by.value] = append(by.keys[by.value], key)
 		}
 	}
+	c.resize(i, 1)
 	c.numbers.add(key, patientOf(i))
 	c.studyNumbers.add(key, studyOf(i))
 	c.markAll(key, i.ID, true)
@@ -177,6 +208,7 @@ func (c *collection) byField(i *store.Instance) []field {
 }
 
 func (c *collection) retire(key store.Key) (digest string) {
+	delete(c.leaving, key)
 	i, ok := c.rows[key]
 	if !ok {
 		return ""
@@ -191,6 +223,7 @@ func (c *collection) retire(key store.Key) (digest string) {
 			delete(by.keys, by.value)
 		}
 	}
+	c.resize(i, -1)
 	if len(c.patients[i.Patient]) == 0 && (i.Patient != "" || len(c.studies[i.Study]) == 0) {
 		delete(c.numbers.of, patientOf(i))
 	}

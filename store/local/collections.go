@@ -17,8 +17,8 @@ import (
 	"nearcase/store"
 )
 
-// collection returns an open collection by name.
-func (l *Catalog) collection(ctx context.Context, name string) (*collection, error) {
+// named returns an open collection by name.
+func (l *Catalog) named(ctx context.Context, name string) (*collection, error) {
 	if err := l.open(ctx); err != nil {
 		return nil, err
 	}
@@ -27,9 +27,14 @@ func (l *Catalog) collection(ctx context.Context, name string) (*collection, err
 	if c, ok := l.collections[name]; ok {
 		return c, nil
 	}
+	if store.IsShadowName(name) { // which is asked for at every change
+		return nil, store.ErrCollection
+	}
 	names := make([]string, 0, len(l.collections))
 	for n := range l.collections {
-		names = append(names, n)
+		if !store.IsShadowName(n) {
+			names = append(names, n)
+		}
 	}
 	slices.Sort(names)
 	if len(names) == 0 {
@@ -47,7 +52,9 @@ func (l *Catalog) Collections(ctx context.Context) ([]store.Collection, error) {
 	defer l.mu.RUnlock()
 	all := make([]store.Collection, 0, len(l.collections))
 	for _, c := range l.collections {
-		all = append(all, c.description())
+		if one := c.description(); !one.IsHidden() {
+			all = append(all, one)
+		}
 	}
 	slices.SortFunc(all, func(a, b store.Collection) int { return strings.Compare(a.Name, b.Name) })
 	return all, nil
@@ -59,7 +66,9 @@ func (l *Catalog) Collection(ctx context.Context, name string) (store.Collection
 	if err != nil {
 		return store.Collection{}, err
 	}
-	return c.description(), nil
+	found := c.description()
+	found.Name = name // what it is called by now may be another's
+	return found, nil
 }
 
 // Create implements store.Catalog.
@@ -71,8 +80,12 @@ func (l *Catalog) Create(ctx context.Context, meta store.Collection) error {
 		meta.Created = time.Now().UTC()
 	}
 	c := newCollection(l, 0, described{Collection: meta})
+	c.sizes.known = true
 	var err error
 	if c.idx, err = newIndex(c.meta.spec(), meta.Dimension); err != nil {
+		return err
+	}
+	if err := l.space.take(recordBytes); err != nil {
 		return err
 	}
 	return l.alone(ctx, func() error { return l.create(c) })
@@ -94,10 +107,10 @@ func (l *Catalog) create(c *collection) error {
 	if err != nil {
 		return err
 	}
-	err = l.db.Update(func(t *badger.Txn) error {
+	err = l.update(func(t *badger.Txn) error {
 		number := seal(binary.BigEndian.AppendUint32(nil, c.number))
 		return errors.Join(t.Set(metaKey("collections"), number), t.Set(collectionKey(c.number), value))
-	})
+	}, describedAs(c.number, value))
 	if err != nil {
 		return fmt.Errorf("create collection %s: %w", c.meta.Name, err)
 	}
@@ -109,11 +122,7 @@ func (l *Catalog) create(c *collection) error {
 
 // Declare implements store.Catalog.
 func (l *Catalog) Declare(ctx context.Context, name string, tasks []store.Task) error {
-	c, err := l.collection(ctx, name)
-	if err != nil {
-		return err
-	}
-	return l.alone(ctx, func() error {
+	return l.describing(ctx, name, func(c *collection) error {
 		meta := c.meta // no other goroutine changes it
 		merged, err := store.Merge(meta.Tasks, tasks)
 		if err != nil {
@@ -126,11 +135,7 @@ func (l *Catalog) Declare(ctx context.Context, name string, tasks []store.Task) 
 
 // Configure implements store.Catalog.
 func (l *Catalog) Configure(ctx context.Context, name, task string, s store.Settings) error {
-	c, err := l.collection(ctx, name)
-	if err != nil {
-		return err
-	}
-	return l.alone(ctx, func() error {
+	return l.describing(ctx, name, func(c *collection) error {
 		meta := c.meta // no other goroutine changes it
 		t, err := meta.Task(task)
 		if err != nil {
@@ -146,27 +151,77 @@ func (l *Catalog) Configure(ctx context.Context, name, task string, s store.Sett
 	})
 }
 
+// describing changes in the writer how what has a name is described, and then its
+// shadow as well.
+func (l *Catalog) describing(ctx context.Context, name string, f func(c *collection) error) error {
+	return l.changing(ctx, name, func(c *collection) error {
+		return l.alone(ctx, func() error {
+			err := c.writable()
+			if err == nil {
+				err = f(c)
+			}
+			if s := l.shadowOf(c); err == nil && s != nil {
+				err = s.resemble(c)
+			}
+			return err
+		})
+	})
+}
+
 // Drop implements store.Catalog.
 func (l *Catalog) Drop(ctx context.Context, name string) error {
-	c, err := l.collection(ctx, name)
+	c, err := l.named(ctx, name)
 	if err != nil {
 		return err
 	}
-	return l.alone(ctx, func() error { return l.drop(c) })
+	return l.alone(ctx, func() error {
+		if c.gone() == nil && c.meta.Name != name { // another has its name by now
+			if c = l.collections[name]; c == nil {
+				return fmt.Errorf("collection %q: %w", name, store.ErrCollection)
+			}
+		}
+		return l.drop(c)
+	})
 }
 
+// drop drops a collection with its shadow. It runs in the writer. After a crash in
+// the middle the next start does the rest.
 func (l *Catalog) drop(c *collection) error {
 	if err := c.gone(); err != nil {
 		return err
 	}
-	err := l.db.Update(func(t *badger.Txn) error { return t.Delete(collectionKey(c.number)) })
+	all := []*collection{c}
+	if s := l.shadowOf(c); s != nil {
+		all = append(all, s)
+	}
+	err := l.update(func(t *badger.Txn) (err error) {
+		for _, one := range all {
+			err = errors.Join(err, t.Delete(collectionKey(one.number)))
+		}
+		if err != nil {
+			return err
+		}
+		// Before the commit: what the witness knows and the log has not is lost.
+		if err = l.witness.add(droppedAs(all)...); err == nil {
+			err = l.step("dropping")
+		}
+		if err != nil {
+			return l.stop("drop", err)
+		}
+		return nil
+	})
 	if err != nil {
 		return fmt.Errorf("drop collection %s: %w", c.meta.Name, err)
 	}
 	l.mu.Lock()
-	delete(l.collections, c.meta.Name)
+	for _, one := range all {
+		delete(l.collections, one.meta.Name)
+	}
 	l.mu.Unlock()
-	return errors.Join(c.abandon(), c.removeSnapshot(), c.removeDerived(), l.db.DropPrefix(logKeys(c.number)))
+	for _, one := range all {
+		err = errors.Join(err, one.abandon(), one.removeSnapshot(), one.removeRows(), one.removeDerived(), l.dropLog(one.number))
+	}
+	return err
 }
 
 // open reports why calls cannot be answered, if they cannot.
@@ -203,7 +258,7 @@ func (l *Catalog) Original(ctx context.Context, name, id string) (io.ReadCloser,
 	if c.original(&found.Instance) == "" {
 		return nil, fmt.Errorf("instance %s: %w", id, store.ErrOriginal)
 	}
-	r, err := l.originals.open(found.Instance.Original())
+	r, err := l.originals.openWhole(found.Instance.Original())
 	if err != nil {
 		return nil, fmt.Errorf("instance %s: %w", id, err)
 	}

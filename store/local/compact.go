@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"hash"
 	"hash/crc64"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -28,33 +26,25 @@ const (
 )
 
 // settleLog makes the log of a data directory the one that is to be opened.
-func settleLog(dir string) error {
+func settleLog(f files, dir string) error {
 	is := func(name string) bool {
-		_, err := os.Stat(filepath.Join(dir, name))
+		_, err := f.Stat(filepath.Join(dir, name))
 		return err == nil
 	}
 	var err error
 	switch {
 	case is(logDir): // the old one is still there, or the new one already
 	case is(oldLogDir) && is(newLogDir): // in between, where the new one is whole
-		err = moveDir(dir, newLogDir, logDir)
+		err = f.moveDir(dir, newLogDir, logDir)
 	case is(oldLogDir):
-		err = moveDir(dir, oldLogDir, logDir)
+		err = f.moveDir(dir, oldLogDir, logDir)
 	case is(newLogDir):
 		err = fmt.Errorf("%w: there is %s, and neither %s nor %s", store.ErrDamaged, newLogDir, logDir, oldLogDir)
 	}
 	if err != nil {
 		return err
 	}
-	return errors.Join(os.RemoveAll(filepath.Join(dir, newLogDir)), os.RemoveAll(filepath.Join(dir, oldLogDir)))
-}
-
-// moveDir renames a folder in another, durably.
-func moveDir(in, from, to string) error {
-	if err := os.Rename(filepath.Join(in, from), filepath.Join(in, to)); err != nil {
-		return err
-	}
-	return syncDir(in)
+	return errors.Join(f.RemoveAll(filepath.Join(dir, newLogDir)), f.RemoveAll(filepath.Join(dir, oldLogDir)))
 }
 
 // Compact implements store.Catalog.
@@ -64,6 +54,11 @@ func (l *Catalog) Compact(ctx context.Context, progress func(done, total int)) (
 	}
 	ctx, done := l.untilClosed(ctx)
 	defer done()
+	free, err := l.copyTurn(ctx) // before the writer, which no backup is to stop
+	if err != nil {
+		return store.Compacted{}, fmt.Errorf("compact: %w", err)
+	}
+	defer free()
 	p := compactor{l: l, progress: progress}
 	if err := l.alone(ctx, func() error { return p.run(ctx) }); err != nil {
 		return p.Compacted, fmt.Errorf("compact: %w", err)
@@ -79,6 +74,8 @@ type compactor struct {
 	progress func(done, total int)
 	total    int
 	said     map[uint32]map[store.Key]bool // keys of the labels that are there
+	rows     map[uint32]map[store.Key]bool // and of the instances
+	needed   int                           // of them and their vectors, that were read
 	batch    *badger.WriteBatch
 	written  pairs
 }
@@ -101,10 +98,14 @@ func (p *pairs) add(key, value []byte) {
 
 func (c *compactor) run(ctx context.Context) error {
 	started := time.Now()
-	c.Before = sizeOf(filepath.Join(c.l.dir, logDir))
+	c.Before = c.l.files.size(filepath.Join(c.l.dir, logDir))
 	c.survey()
 	fresh := filepath.Join(c.l.dir, newLogDir)
-	err := os.RemoveAll(fresh)
+	// What one has left that failed, whose log was exchanged already or never.
+	err := errors.Join(c.l.files.RemoveAll(fresh), c.l.files.RemoveAll(filepath.Join(c.l.dir, oldLogDir)))
+	if err == nil {
+		err = c.room()
+	}
 	if err == nil {
 		err = c.copy(ctx, fresh)
 	}
@@ -114,13 +115,20 @@ func (c *compactor) run(ctx context.Context) error {
 	if err == nil {
 		err = c.l.step("checked")
 	}
+	for _, of := range c.l.all() { // it may name what is deleted
+		if err == nil {
+			err = of.forsakeRows()
+		}
+	}
 	if err != nil {
-		return errors.Join(err, os.RemoveAll(fresh))
+		return errors.Join(err, c.l.files.RemoveAll(fresh))
 	}
 	if err = c.l.exchangeLog(); err == nil {
 		c.settle()
+		c.l.compactions.Add(1)
+		err = c.l.files.RemoveAll(filepath.Join(c.l.dir, asideDir)) // what was erased may be in it
 	}
-	c.After, c.Took = sizeOf(filepath.Join(c.l.dir, logDir)), time.Since(started)
+	c.After, c.Took = c.l.files.size(filepath.Join(c.l.dir, logDir)), time.Since(started)
 	return err
 }
 
@@ -135,7 +143,7 @@ func (c *compactor) settle() {
 
 // survey notes which labels are there, and about how much there is to write.
 func (c *compactor) survey() {
-	c.said, c.written = map[uint32]map[store.Key]bool{}, newPairs()
+	c.said, c.rows, c.written = map[uint32]map[store.Key]bool{}, map[uint32]map[store.Key]bool{}, newPairs()
 	for _, of := range c.l.all() {
 		of.mu.RLock()
 		said := map[store.Key]bool{}
@@ -144,7 +152,11 @@ func (c *compactor) survey() {
 				said[key] = true
 			}
 		}
-		c.said[of.number] = said
+		rows := map[store.Key]bool{}
+		for key := range of.rows {
+			rows[key] = true
+		}
+		c.said[of.number], c.rows[of.number] = said, rows
 		c.total += 2*len(of.rows) + len(said)
 		of.mu.RUnlock()
 	}
@@ -152,10 +164,14 @@ func (c *compactor) survey() {
 
 // copy writes what is there into a new log.
 func (c *compactor) copy(ctx context.Context, dir string) error {
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	if err := c.l.files.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	db, err := badger.Open(logOptions(dir).WithSyncWrites(false))
+	o, err := c.l.files.logOptions(dir)
+	if err != nil {
+		return err
+	}
+	db, err := badger.Open(o.WithSyncWrites(false))
 	if err != nil {
 		return err
 	}
@@ -180,16 +196,22 @@ func (c *compactor) copy(ctx context.Context, dir string) error {
 	if err = errors.Join(err, db.Close()); err != nil {
 		return err
 	}
+	if c.needed != c.total { // the iterator ends at a table that cannot be read
+		return fmt.Errorf("%w: of %d entries and vectors %d can be read: restart, and see nearcase verify", store.ErrDamaged, c.total, c.needed)
+	}
 	c.tell(c.total)
 	if err := c.l.step("copied"); err != nil {
 		return err
 	}
-	return syncAll(dir)
+	return c.l.files.sync(dir)
 }
 
-// put writes one pair.
+// put writes one pair, but for what notes that something is to be compacted.
 func (c *compactor) put(item *badger.Item) error {
 	key := item.KeyCopy(nil)
+	if bytes.HasPrefix(key, metaKey(erasedName)) {
+		return nil
+	}
 	value, err := item.ValueCopy(nil)
 	if err != nil {
 		return err
@@ -198,10 +220,25 @@ func (c *compactor) put(item *badger.Item) error {
 		return err
 	}
 	c.written.add(key, value)
+	if c.isNeeded(key) {
+		c.needed++
+	}
 	if c.Kept++; c.Kept%1000 == 0 {
 		c.tell(min(c.Kept, c.total))
+		if err := c.l.space.has(c.l.files.table); err != nil {
+			return err
+		}
 	}
 	return c.batch.Set(key, value)
+}
+
+// isNeeded reports whether a pair is of an instance or a label that is there.
+func (c *compactor) isNeeded(key []byte) bool {
+	if key[0] != logPrefix {
+		return false
+	}
+	number, at, suffix, err := parseLogKey(key)
+	return err == nil && (c.rows[number][at] || suffix == entrySuffix && c.said[number][at])
 }
 
 func (c *compactor) tell(done int) {
@@ -234,7 +271,7 @@ func (c *compactor) value(key, value []byte) ([]byte, error) {
 
 // check reads what was written, since the old log goes.
 func (c *compactor) check(ctx context.Context, dir string) error {
-	db, err := badger.Open(logOptions(dir))
+	db, err := openBadger(c.l.files, dir)
 	if err != nil {
 		return err
 	}
@@ -256,33 +293,62 @@ func (c *compactor) check(ctx context.Context, dir string) error {
 	if err == nil && (got.n != c.written.n || !bytes.Equal(got.sum.Sum(nil), c.written.sum.Sum(nil))) {
 		err = fmt.Errorf("%w: what was written reads otherwise; the old log stays", store.ErrDamaged)
 	}
-	return errors.Join(err, db.Close(), syncAll(dir))
+	return errors.Join(err, db.Close(), c.l.files.sync(dir))
 }
 
 // exchangeLog puts the new log in the old one's place. Who reads the log waits.
-// What fails once the old one is closed stops the writer.
+// What fails once the old one is closed stops the writer until it is open again.
 func (l *Catalog) exchangeLog() error {
-	l.reading.Lock()
+	l.lockReading()
 	defer l.reading.Unlock()
-	err := l.db.Close()
+	err := l.closeLog()
 	for _, move := range [][2]string{{logDir, oldLogDir}, {newLogDir, logDir}} {
 		if err == nil {
-			err = moveDir(l.dir, move[0], move[1])
+			err = l.files.moveDir(l.dir, move[0], move[1])
 		}
 		if err == nil {
 			err = l.step(move[1])
 		}
 	}
 	if err == nil {
-		l.db, err = openBadger(filepath.Join(l.dir, logDir))
+		err = l.openAgain()
 	}
 	if err != nil {
-		err = fmt.Errorf("exchange the log, restart to recover: %w", err)
-		l.failed.Store(&err)
-		l.gone = true
+		err = l.stop("exchange the log", err)
+		l.away = err
 		return err
 	}
-	return errors.Join(os.RemoveAll(filepath.Join(l.dir, oldLogDir)), syncDir(l.dir), l.step("removed"))
+	return errors.Join(l.files.RemoveAll(filepath.Join(l.dir, oldLogDir)), l.files.SyncDir(l.dir), l.step("removed"))
+}
+
+// patience is how long the exchange of the log lets others begin to read it while it
+// waits for those who do.
+const patience = 10 * time.Second
+
+// lockReading waits until nobody reads the log.
+func (l *Catalog) lockReading() {
+	wait := time.Millisecond
+	for began := time.Now(); time.Since(began) < patience; wait = min(2*wait, 50*time.Millisecond) {
+		if l.reading.TryLock() {
+			return
+		}
+		time.Sleep(wait)
+	}
+	l.reading.Lock()
+}
+
+// room refuses to compact where there is no room for a second log. It runs in the
+// writer.
+func (c *compactor) room() error {
+	need := 2*c.l.files.table + c.l.files.ahead()
+	err := c.l.scan(nil, []byte{}, func(item *badger.Item) error {
+		need += item.EstimatedSize()
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return c.l.space.has(need + need/8)
 }
 
 // step tells a test how far a compaction or an erasure is.
@@ -291,28 +357,4 @@ func (l *Catalog) step(name string) error {
 		return nil
 	}
 	return l.reached(name)
-}
-
-// syncAll brings all files of a folder to the disk.
-func syncAll(dir string) error {
-	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		return syncDir(path) // any file
-	})
-}
-
-// sizeOf is what the files of a folder take of the disk.
-func sizeOf(dir string) (size int64) {
-	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return nil
-		}
-		if info, err := d.Info(); err == nil {
-			size += occupied(info)
-		}
-		return nil
-	})
-	return size
 }

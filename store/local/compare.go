@@ -135,5 +135,8 @@ func measure(ctx context.Context, idx index.Index, samples []sample) (replies, f
 		return replies{}, 0, err
 	}
 	found, err := ask(ctx, samples, recallK, idx.Search)
-	return found, recall(exact, found), err
+	if err != nil { // it has not answered all
+		return replies{}, 0, err
+	}
+	return found, recall(exact, found), nil
 }

@@ -16,14 +16,15 @@ func (l *Catalog) Delete(ctx context.Context, name, id string) error {
 
 // DeleteIf implements store.Catalog.
 func (l *Catalog) DeleteIf(ctx context.Context, name, id string, key store.Key) error {
-	c, err := l.collection(ctx, name)
-	if err != nil {
-		return err
-	}
-	_, err = c.commit(ctx, []string{id}, func(next store.Key) ([]store.Entry, error) {
+	return l.changing(ctx, name, func(c *collection) error { return c.deleteIf(ctx, id, key) })
+}
+
+// deleteIf is DeleteIf of a collection.
+func (c *collection) deleteIf(ctx context.Context, id string, key store.Key) error {
+	_, err := c.commit(ctx, []string{id}, func(next store.Key) ([]store.Entry, error) {
 		c.mu.RLock()
 		defer c.mu.RUnlock()
-		if err := errors.Join(c.gone(), c.expect(id, key)); err != nil {
+		if err := errors.Join(c.writable(), c.expect(id, key)); err != nil {
 			return nil, fmt.Errorf("delete: %w", err)
 		}
 		entries := c.deletions([]string{id}, nil, next)
@@ -37,19 +38,24 @@ func (l *Catalog) DeleteIf(ctx context.Context, name, id string, key store.Key) 
 
 // DeleteAll implements store.Catalog.
 func (l *Catalog) DeleteAll(ctx context.Context, name string, ids []string, only *store.Condition) (deleted int, err error) {
-	c, err := l.collection(ctx, name)
-	if err != nil {
-		return 0, err
-	}
 	if len(ids) > store.MaxDeletes {
 		return 0, fmt.Errorf("delete %d instances: %w: at most %d in one call", len(ids), store.ErrInvalid, store.MaxDeletes)
 	}
+	err = l.changing(ctx, name, func(c *collection) (err error) {
+		deleted, err = c.deleteAll(ctx, ids, only)
+		return err
+	})
+	return deleted, err
+}
+
+// deleteAll is DeleteAll of a collection.
+func (c *collection) deleteAll(ctx context.Context, ids []string, only *store.Condition) (deleted int, err error) {
 	_, err = c.commit(ctx, ids, func(next store.Key) (entries []store.Entry, err error) {
 		c.mu.RLock()
 		defer c.mu.RUnlock()
 		entries = c.deletions(ids, only, next)
 		deleted = len(entries)
-		return entries, c.gone()
+		return entries, c.writable()
 	})
 	if err != nil {
 		return 0, err

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -17,6 +16,7 @@ import (
 	"strings"
 
 	"nearcase/store"
+	"nearcase/store/disk"
 )
 
 // A file of something derived is a header and the data. The header is
@@ -51,7 +51,7 @@ func (l *Catalog) withDerived(ctx context.Context, of, name string, f func(c *co
 	if !derivedName.MatchString(name) {
 		return fmt.Errorf("derived name %.120q: %w: use 1 to 100 of a-z, 0-9, '.', '_' and '-'", name, store.ErrInvalid)
 	}
-	if err := l.using(func() error { return f(c) }); err != nil {
+	if err := l.owning(func() error { return f(c) }); err != nil {
 		return fmt.Errorf("derived %s of collection %s: %w", name, of, err)
 	}
 	return nil
@@ -68,10 +68,13 @@ func (l *Catalog) SaveDerived(ctx context.Context, of, name string, data []byte)
 		if err := c.isGone(); err != nil {
 			return err
 		}
-		if err := makeDir(c.derivedDir()); err != nil {
+		if c.catalog.space.isShort(int64(len(data))) {
+			return nil // it can be derived anew
+		}
+		if err := c.catalog.files.makeDir(c.derivedDir()); err != nil {
 			return err
 		}
-		return writeAtomic(c.derivedPath(name), c.headerOf(name, data), data)
+		return c.catalog.files.write(c.derivedPath(name), c.headerOf(name, data), data)
 	})
 }
 
@@ -110,7 +113,7 @@ func (c *collection) loadDerived(name string) ([]byte, error) {
 
 // readDerived reads a file whose header says that it is of a name.
 func (c *collection) readDerived(path, name string) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := c.catalog.files.open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, store.ErrDerived
 	}
@@ -129,6 +132,10 @@ func (c *collection) readDerived(path, name string) ([]byte, error) {
 	if _, err := io.ReadFull(f, whole); err != nil {
 		return nil, fmt.Errorf("%w: %w: %w", store.ErrDerived, store.ErrDamaged, err)
 	}
+	if isNewer(whole, derivedMagic) {
+		// As good as damaged: it can be derived anew.
+		return nil, fmt.Errorf("%w: %w: %w: format %d, this program reads %d", store.ErrDerived, store.ErrDamaged, store.ErrFormat, whole[7], derivedMagic[7])
+	}
 	data := whole[derivedHeader:]
 	if !bytes.Equal(whole[:derivedHeader], c.headerOf(name, data)) {
 		return nil, fmt.Errorf("%w: %w: its header is of other data", store.ErrDerived, store.ErrDamaged)
@@ -143,7 +150,7 @@ func (c *collection) giveUpDerived(name string) ([]byte, error) {
 	data, err := c.loadDerived(name)
 	if errors.Is(err, store.ErrDamaged) {
 		c.catalog.Logger.Warn("derived file removed: it is to be derived anew", "collection", c.description().Name,
-			"name", name, "reason", errors.Join(err, os.Remove(c.derivedPath(name))))
+			"name", name, "reason", errors.Join(err, c.catalog.files.Remove(c.derivedPath(name))))
 	}
 	return data, err
 }
@@ -155,8 +162,8 @@ func (l *Catalog) DerivedNames(ctx context.Context, of string) (names []string, 
 		return nil, err
 	}
 	var entries []fs.DirEntry
-	err = l.using(func() error {
-		entries, err = os.ReadDir(c.derivedDir())
+	err = l.owning(func() error {
+		entries, err = l.files.ReadDir(c.derivedDir())
 		return err
 	})
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -176,11 +183,7 @@ func (l *Catalog) DropDerived(ctx context.Context, of, name string) error {
 	return l.withDerived(ctx, of, name, func(c *collection) error {
 		c.deriving.Lock()
 		defer c.deriving.Unlock()
-		err := os.Remove(c.derivedPath(name))
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		return errors.Join(err, syncDir(c.derivedDir()))
+		return l.files.removeDurably(c.derivedPath(name))
 	})
 }
 
@@ -188,7 +191,7 @@ func (l *Catalog) DropDerived(ctx context.Context, of, name string) error {
 func (c *collection) removeDerived() error {
 	c.deriving.Lock()
 	defer c.deriving.Unlock()
-	if err := os.RemoveAll(c.derivedDir()); err != nil {
+	if err := c.catalog.files.RemoveAll(c.derivedDir()); err != nil {
 		return fmt.Errorf("remove what was derived: %w", err)
 	}
 	return nil
@@ -198,29 +201,20 @@ func (c *collection) removeDerived() error {
 // collections that are gone, and thumbnails of those that keep no originals.
 func (l *Catalog) sweepDerived() error {
 	known := map[string]bool{}
-	entries, err := os.ReadDir(l.derived())
+	entries, err := l.files.ReadDir(l.derived())
+	err = errors.Join(err, l.files.SyncDir(l.derived())) // a crash may have come before that
 	for _, c := range l.collections {
 		known[filepath.Base(c.derivedDir())] = true
 		if c.discards.Load() {
-			err = errors.Join(err, os.RemoveAll(filepath.Join(c.derivedDir(), thumbnails)))
+			err = errors.Join(err, l.files.RemoveAll(filepath.Join(c.derivedDir(), thumbnails)))
 		}
 	}
 	for _, e := range entries {
 		dir := filepath.Join(l.derived(), e.Name())
 		if known[e.Name()] {
-			err = errors.Join(err, sweepHalfWritten(dir))
+			err = errors.Join(err, disk.Sweep(l.files.FS, dir))
 		} else {
-			err = errors.Join(err, os.RemoveAll(dir))
-		}
-	}
-	return err
-}
-
-func sweepHalfWritten(dir string) error {
-	entries, err := os.ReadDir(dir)
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), halfWritten) {
-			err = errors.Join(err, os.Remove(filepath.Join(dir, e.Name())))
+			err = errors.Join(err, l.files.RemoveAll(dir))
 		}
 	}
 	return err

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -43,7 +42,7 @@ func (l *Catalog) withDocument(ctx context.Context, kind, name string, f func() 
 	if !documentKind.MatchString(kind) || len(name) < 1 || len(name) > maxName {
 		return fmt.Errorf("document %.40q of kind %.40q: %w: a kind has 1 to 32 of a-z, a name 1 to %d bytes", name, kind, store.ErrInvalid, maxName)
 	}
-	if err := l.using(f); err != nil {
+	if err := l.owning(f); err != nil {
 		return fmt.Errorf("%s %.120q: %w", kind, name, err)
 	}
 	return nil
@@ -55,13 +54,23 @@ func (l *Catalog) SaveDocument(ctx context.Context, kind, name string, data []by
 		if len(data) > maxDocument {
 			return fmt.Errorf("%d bytes: %w: at most %d", len(data), store.ErrInvalid, maxDocument)
 		}
-		l.documenting.Lock()
-		defer l.documenting.Unlock()
-		if err := makeDir(filepath.Join(l.documents(), kind)); err != nil {
+		if err := l.takesDocument(len(data)); err != nil {
 			return err
 		}
-		return writeAtomic(l.documentPath(kind, name), documentHead(kind, name, data), data)
+		l.documenting.Lock()
+		defer l.documenting.Unlock()
+		if err := l.files.makeDir(filepath.Join(l.documents(), kind)); err != nil {
+			return err
+		}
+		return l.files.write(l.documentPath(kind, name), documentHead(kind, name, data), data)
 	})
+}
+
+// isNewer reports whether a file begins with a magic of which the last byte, the
+// format, is a higher one.
+func isNewer(whole []byte, magic string) bool {
+	last := len(magic) - 1
+	return len(whole) >= len(magic) && string(whole[:last]) == magic[:last] && whole[last] > magic[last]
 }
 
 func documentHead(kind, name string, data []byte) []byte {
@@ -81,12 +90,15 @@ func (l *Catalog) Document(ctx context.Context, kind, name string) (data []byte,
 }
 
 func (l *Catalog) loadDocument(kind, name string) ([]byte, error) {
-	whole, err := os.ReadFile(l.documentPath(kind, name))
+	whole, err := l.files.read(l.documentPath(kind, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, store.ErrDocument
 	}
 	if err != nil {
 		return nil, err
+	}
+	if isNewer(whole, documentMagic) {
+		return nil, fmt.Errorf("%w: document format %d, this program reads %d", store.ErrFormat, whole[7], documentMagic[7])
 	}
 	if len(whole) < documentHeader || !bytes.Equal(whole[:documentHeader], documentHead(kind, name, whole[documentHeader:])) {
 		return nil, fmt.Errorf("%w: its header is of other data", store.ErrDamaged)
@@ -97,10 +109,11 @@ func (l *Catalog) loadDocument(kind, name string) ([]byte, error) {
 // Documents implements store.Catalog.
 func (l *Catalog) Documents(ctx context.Context, kind string) (all []store.Document, err error) {
 	err = l.withDocument(ctx, kind, "*", func() error {
-		entries, err := os.ReadDir(filepath.Join(l.documents(), kind))
+		entries, err := l.files.ReadDir(filepath.Join(l.documents(), kind))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
+		var damaged error
 		for _, e := range entries { // hex sorts as the names do
 			name, bad := hex.DecodeString(e.Name())
 			if bad != nil {
@@ -110,12 +123,19 @@ func (l *Catalog) Documents(ctx context.Context, kind string) (all []store.Docum
 			if errors.Is(err, store.ErrDocument) {
 				continue // dropped meanwhile
 			}
+			if errors.Is(err, store.ErrDamaged) || errors.Is(err, store.ErrFormat) {
+				damaged = errors.Join(damaged, fmt.Errorf("%q: %w", name, err))
+				continue
+			}
 			if err != nil {
 				return fmt.Errorf("%q: %w", name, err)
 			}
 			all = append(all, store.Document{Name: string(name), Data: data})
 		}
-		return nil
+		if damaged != nil {
+			damaged = fmt.Errorf("%w: %w", store.ErrDamaged, damaged)
+		}
+		return damaged
 	})
 	return all, err
 }
@@ -125,24 +145,20 @@ func (l *Catalog) DropDocument(ctx context.Context, kind, name string) error {
 	return l.withDocument(ctx, kind, name, func() error {
 		l.documenting.Lock()
 		defer l.documenting.Unlock()
-		err := os.Remove(l.documentPath(kind, name))
-		if errors.Is(err, fs.ErrNotExist) {
-			return nil
-		}
-		return errors.Join(err, syncDir(filepath.Join(l.documents(), kind)))
+		return l.files.removeDurably(l.documentPath(kind, name))
 	})
 }
 
 // sweepDocuments removes files that a crash left half written, and makes the
-// folder.
+// folder. A crash may have come before it, or one in it, was synced.
 func (l *Catalog) sweepDocuments() error {
-	if err := os.MkdirAll(l.documents(), 0o700); err != nil {
+	if err := l.files.MkdirAll(l.documents(), 0o700); err != nil {
 		return err
 	}
-	return errors.Join(syncDir(l.dir), filepath.WalkDir(l.documents(), func(path string, d fs.DirEntry, err error) error {
+	return errors.Join(l.files.SyncDir(l.dir), l.files.SyncDir(l.documents()), l.files.walk(l.documents(), func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasPrefix(d.Name(), halfWritten) {
 			return err
 		}
-		return os.Remove(path)
+		return l.files.Remove(path)
 	}))
 }

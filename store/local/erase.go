@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,19 +16,19 @@ import (
 
 // Erase implements store.Catalog. What is committed stays erased whatever fails
 // after it: the maintenance, or the next start, builds the index then.
-func (l *Catalog) Erase(ctx context.Context, name, patient string) (store.Erased, error) {
-	c, err := l.collection(ctx, name)
-	if err != nil {
-		return store.Erased{}, err
-	}
+func (l *Catalog) Erase(ctx context.Context, name, patient string) (erased store.Erased, err error) {
 	ctx, done := l.untilClosed(ctx)
 	defer done()
-	e, err := c.erase(ctx, patient)
+	err = l.changing(ctx, name, func(c *collection) error {
+		e, err := c.erase(ctx, patient)
+		erased = e.Erased
+		return err
+	})
 	if err != nil {
-		return e.Erased, fmt.Errorf("erase from collection %s: %w", name, err)
+		return erased, fmt.Errorf("erase from collection %s: %w", name, err)
 	}
 	l.poke()
-	return e.Erased, nil
+	return erased, nil
 }
 
 // eraser is one call of Erase.
@@ -41,11 +40,19 @@ type eraser struct {
 	rows    []store.Instance
 	labels  []store.Key
 	vectors [][]float32
+	// behind erases from the collection's shadow; nil if there is none.
+	behind *eraser
+	// inPlace tells that it is of a shadow, whose log gets no entries of its own: what
+	// is erased leaves an entry under its key that names nothing.
+	inPlace bool
 }
 
 func (c *collection) erase(ctx context.Context, patient string) (*eraser, error) {
 	e := &eraser{c: c, patient: patient}
-	built, err := c.begin(ctx)
+	if s := c.catalog.shadowOf(c); s != nil {
+		e.behind = &eraser{c: s, patient: patient, inPlace: true}
+	}
+	built, err := e.begin(ctx)
 	if err != nil {
 		return e, err
 	}
@@ -53,41 +60,78 @@ func (c *collection) erase(ctx context.Context, patient string) (*eraser, error)
 	if err := c.catalog.alone(ctx, e.commit); err != nil {
 		return e, err
 	}
-	if err := e.share(); err != nil {
-		return e, err
+	for _, one := range e.both() {
+		if err := one.share(); err != nil {
+			return e, err
+		}
 	}
-	return e, e.rebuild(ctx)
+	err = e.rebuildAll(ctx)
+	e.unite()
+	return e, err
 }
 
 // commit erases the instances. It runs in the writer, with no index being saved.
 func (e *eraser) commit() error {
-	if err := e.find(); err != nil {
+	if err := e.isOfAll(); err != nil {
 		return err
 	}
-	writes, entries, err := e.plan()
+	if err := e.findAll(); err != nil {
+		return err
+	}
+	writes, entries, err := e.planAll()
 	if err != nil {
 		return err
 	}
-	sizes := e.originals()
+	sizes := map[string]int64{}
+	for _, one := range e.both() {
+		maps.Copy(sizes, one.originals())
+	}
 	// First what can be made again: a crash must not leave it to answer.
-	if err := errors.Join(e.c.forsakeSnapshot(), e.dropDerived()); err != nil {
+	for _, one := range e.both() {
+		if err := one.forsake(); err != nil {
+			return err
+		}
+	}
+	if err := e.commitOrEnd(writes, entries); err != nil {
 		return err
 	}
-	if err := e.c.catalog.commitAll(writes); err != nil {
-		return err
-	}
-	e.Instances, e.Labels = len(e.keys), len(e.labels)
-	if err := e.c.applyAll(entries); err != nil {
+	e.count()
+	if err := e.apply(entries); err != nil {
 		return err
 	}
 	e.countOriginals(sizes)
+	if err := e.syncFiles(); err != nil {
+		return err
+	}
 	return e.c.catalog.step("erased")
 }
 
-// forsakeSnapshot removes the snapshot of an index that is not to be saved any more:
-// another is to be built, without what is erased.
+// syncFiles makes durable that images and thumbnails are gone.
+func (e *eraser) syncFiles() error {
+	dirs := map[string]bool{}
+	for _, one := range e.both() {
+		for i, row := range one.rows {
+			if digest := one.c.original(&row); digest != "" {
+				dirs[filepath.Dir(one.c.catalog.originals.path(digest))] = true
+			}
+			dirs[filepath.Dir(one.c.thumbnailPath(one.keys[i]))] = true
+		}
+	}
+	return e.c.catalog.files.syncDirs(dirs)
+}
+
+// forsake removes what was made from the instances.
+func (e *eraser) forsake() error {
+	if len(e.keys) == 0 {
+		return e.dropDerived()
+	}
+	return errors.Join(e.c.forsakeSnapshot(), e.dropDerived())
+}
+
+// forsakeSnapshot removes the rows file, and the snapshot of an index that is not to
+// be saved any more: another is to be built, without what is erased.
 func (c *collection) forsakeSnapshot() error {
-	if err := c.removeSnapshot(); err != nil {
+	if err := errors.Join(c.forsakeRows(), c.removeSnapshot(), c.catalog.files.SyncDir(c.catalog.snapshots())); err != nil {
 		return err
 	}
 	c.mu.Lock()
@@ -96,50 +140,66 @@ func (c *collection) forsakeSnapshot() error {
 	return nil
 }
 
-// find notes what there is of the patient.
-func (e *eraser) find() error {
+// find notes the patient's instances, and adds their IDs.
+func (e *eraser) find(ids map[string]bool) {
 	c := e.c
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	e.keys = slices.Clone(c.patients[e.patient])
-	if err := c.gone(); err != nil || e.patient == "" || len(e.keys) == 0 {
-		return errors.Join(err, fmt.Errorf("%w of this patient", store.ErrInstance))
-	}
 	for _, key := range e.keys {
 		row := *c.rows[key]
-		e.rows = append(e.rows, row)
-		if s := c.labels[row.ID]; s != nil {
-			e.labels = append(e.labels, s.keys...)
-		}
+		e.rows, ids[row.ID] = append(e.rows, row), true
 		if v, ok := c.idx.Vector(uint64(key)); ok {
 			e.vectors = append(e.vectors, v)
 		}
 	}
-	return nil
 }
 
 // plan makes what is written: first that the labels are gone, so that none is
 // left without its instance, then the entries that retire the instances.
 func (e *eraser) plan() (writes []write, entries []store.Entry, err error) {
 	for _, key := range e.labels {
-		value, err := sealJSON(store.Entry{Kind: store.KindErased, Of: store.KindLabel})
+		w, err := e.nameless(key, store.KindLabel)
 		if err != nil {
 			return nil, nil, err
 		}
-		var w write
-		w.set(logKey(e.c.number, key, entrySuffix), value)
 		writes = append(writes, w)
 	}
+	w, err := e.c.noteErased(len(e.keys))
+	if err != nil {
+		return nil, nil, err
+	}
+	writes = append(writes, w)
 	next := e.c.head() + 1
 	for i, key := range e.keys {
+		if e.inPlace {
+			w, err := e.nameless(key, store.KindPut)
+			if err != nil {
+				return nil, nil, err
+			}
+			w.remove(logKey(e.c.number, key, vectorSuffix))
+			writes = append(writes, w)
+			continue
+		}
 		entries = append(entries, store.Entry{Key: next + store.Key(i), Kind: store.KindErased, Of: store.KindDelete, Retires: key})
 	}
-	more, _, err := encode(e.c.number, entries)
+	more, _, err := e.c.encode(entries)
 	return append(writes, more...), entries, err
 }
 
+// nameless puts an entry that names nothing in the place of another.
+func (e *eraser) nameless(key store.Key, of store.Kind) (w write, err error) {
+	erased := store.Entry{Key: key, Kind: store.KindErased, Of: of}
+	value, err := sealJSON(erased)
+	if err == nil {
+		w.set(logKey(e.c.number, key, entrySuffix), value)
+		w.said = append(w.said, stateOf(e.c.number, erased, value))
+	}
+	return w, err
+}
+
 // commitAll commits writes, in several transactions if they do not fit one. What
-// fails leaves memory behind the log.
+// fails when it has begun leaves memory behind the log.
 func (l *Catalog) commitAll(writes []write) error {
 	g := group{catalog: l}
 	g.begin()
@@ -147,17 +207,12 @@ func (l *Catalog) commitAll(writes []write) error {
 	for _, w := range writes {
 		if err := g.stageEntry(w); err != nil {
 			if g.partly {
-				l.failed.CompareAndSwap(nil, &err)
+				err = l.stop("commit", err)
 			}
 			return err
 		}
 	}
-	if err := g.commit(); err != nil {
-		err = fmt.Errorf("commit failed, restart to recover: %w", err)
-		l.failed.Store(&err)
-		return err
-	}
-	return nil
+	return g.commit()
 }
 
 // originals returns the sizes of the images' files, by digest.
@@ -168,7 +223,7 @@ func (e *eraser) originals() map[string]int64 {
 		if digest == "" {
 			continue
 		}
-		if info, err := os.Stat(e.c.catalog.originals.path(digest)); err == nil {
+		if info, err := e.c.catalog.files.Stat(e.c.catalog.originals.path(digest)); err == nil {
 			sizes[digest] = info.Size()
 		}
 	}
@@ -199,17 +254,17 @@ func (e *eraser) dropDerived() error {
 	c := e.c
 	c.deriving.Lock()
 	defer c.deriving.Unlock()
-	entries, err := os.ReadDir(c.derivedDir())
+	entries, err := c.catalog.files.ReadDir(c.derivedDir())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	for _, of := range entries {
 		if strings.HasPrefix(of.Name(), derivedPrefix) {
-			err = errors.Join(err, os.Remove(filepath.Join(c.derivedDir(), of.Name())))
+			err = errors.Join(err, c.catalog.files.Remove(filepath.Join(c.derivedDir(), of.Name())))
 			e.Derived++
 		}
 	}
-	return errors.Join(err, syncDir(c.derivedDir()))
+	return errors.Join(err, c.catalog.files.SyncDir(c.derivedDir()))
 }
 
 // share notes which traces others have left too, and takes the rest down to be
@@ -243,10 +298,10 @@ func (e *eraser) share() error {
 	}
 	for _, c := range all {
 		if c != e.c && c.isOf(e.patient) {
-			e.Elsewhere = append(e.Elsewhere, c.description().Name)
+			e.Elsewhere = append(e.Elsewhere, strings.TrimPrefix(c.description().Name, store.ShadowName("")))
 		}
 	}
-	slices.Sort(e.Elsewhere)
+	e.Elsewhere = united(e.Elsewhere, nil)
 	return e.shareVectors(all)
 }
 

@@ -291,3 +291,22 @@ func TestSeekFindsWhatIsThere(t *testing.T) {
 		t.Errorf("Seek for a document's name: got %+v, %v, want it found", s, err)
 	}
 }
+
+// What another stores between an erasure and the search for what is left of it is
+// theirs, and no trace.
+func TestWhatOthersStoreAgainIsNoTrace(t *testing.T) {
+	l := open(t, t.TempDir())
+	defer func() { must(t, l.Close()) }()
+	must(t, l.Create(t.Context(), storetest.Collection("c")))
+	putAll(t, l, "c", storetest.Records(0, 4))
+	erased, err := l.Erase(t.Context(), "c", "p1")
+	must(t, err)
+	same := storetest.Record(2)
+	same.Instance.ID, same.Instance.Patient, same.Instance.Study = "another", "other", "other"
+	putAll(t, l, "c", []store.Record{same})
+	_, err = l.Compact(t.Context(), nil)
+	must(t, err)
+	if s, err := l.Seek(t.Context(), erased.Traces); err != nil || s.Matches != 0 || s.Again != 2 {
+		t.Errorf("Seek: got %+v, %v, want no match and a digest and a vector stored again", s, err)
+	}
+}

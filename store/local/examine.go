@@ -10,6 +10,7 @@ import (
 	"github.com/dgraph-io/badger/v4"
 
 	"nearcase/store"
+	"nearcase/store/vault"
 )
 
 // Examined is what Examine found in a data directory.
@@ -18,20 +19,24 @@ type Examined struct {
 	// Newest is when the newest of the last log entries was made; zero where there
 	// are none.
 	Newest time.Time
+	// Damaged is what was damaged of the log's files. What can be read of it is put
+	// back when the data directory is opened.
+	Damaged []string
 }
 
 // Examine looks into a data directory that nobody has open, without catching
-// anything up: ErrLocked, ErrFormat, ErrDamaged and fs.ErrNotExist are what it
-// finds wrong.
-func Examine(dir string) (e Examined, err error) {
-	lock, db, err := openLog(dir, true)
+// anything up: ErrLocked, ErrKey, ErrFormat, ErrDamaged and fs.ErrNotExist are what
+// it finds wrong.
+func Examine(dir string, key *vault.Key) (e Examined, err error) {
+	f, lock, db, found, err := openLog(filesOf(Options{Key: key}), dir, true)
 	if err != nil {
 		return e, fmt.Errorf("data directory %s: %w", dir, err)
 	}
-	l := &Catalog{dir: dir, db: db, originals: originals{dir: filepath.Join(dir, "originals")}, collections: map[string]*collection{}}
+	l := &Catalog{dir: dir, files: f, db: db, originals: originals{files: f, dir: filepath.Join(dir, "originals")}, collections: map[string]*collection{}}
 	if err = l.checkFormat(); err == nil {
-		err = l.loadCollections()
+		err = l.loadCollections(&accounts{})
 	}
+	e.Damaged = found
 	for _, c := range l.collections {
 		e.Collections = append(e.Collections, c.meta.Collection)
 		made, failed := c.newest()
@@ -39,7 +44,10 @@ func Examine(dir string) (e Examined, err error) {
 			e.Newest = made
 		}
 	}
-	if err = errors.Join(err, db.Close(), lock.Close()); err != nil {
+	if err = errors.Join(err, db.Close()); err == nil {
+		err = dropKept(filepath.Join(dir, logDir))
+	}
+	if err = errors.Join(err, lock.Close()); err != nil {
 		return e, fmt.Errorf("data directory %s: %w", dir, err)
 	}
 	return e, nil
@@ -92,5 +100,5 @@ func madeAt(e store.Entry) time.Time {
 
 // Owner names the process that has a data directory open, as far as that is known.
 func Owner(dir string) string {
-	return strings.Trim(owner(filepath.Join(dir, "log")), " ()")
+	return strings.Trim(owner(filesOf(Options{}), filepath.Join(dir, "log")), " ()")
 }

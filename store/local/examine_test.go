@@ -12,7 +12,7 @@ import (
 
 func TestExamineTellsWhatADirectoryHolds(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := Examine(dir); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Examine(dir, nil); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("Examine of an empty directory: got %v, want fs.ErrNotExist", err)
 	}
 	l, err := Open(dir, Options{})
@@ -25,7 +25,7 @@ func TestExamineTellsWhatADirectoryHolds(t *testing.T) {
 		t.Fatal(err)
 	}
 	putOne(t, l, "y")
-	if _, err := Examine(dir); !errors.Is(err, store.ErrLocked) {
+	if _, err := Examine(dir, nil); !errors.Is(err, store.ErrLocked) {
 		t.Errorf("Examine of one that is open: got %v, want ErrLocked", err)
 	}
 	if got := Owner(dir); !strings.HasPrefix(got, "process ") {
@@ -34,7 +34,7 @@ func TestExamineTellsWhatADirectoryHolds(t *testing.T) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
-	e, err := Examine(dir)
+	e, err := Examine(dir, nil)
 	if err != nil || len(e.Collections) != 1 || e.Collections[0].Name != "c" || time.Since(e.Newest).Abs() > time.Minute {
 		t.Errorf("Examine: got %+v, %v, want collection c with an entry made just now", e, err)
 	}

@@ -1,16 +1,25 @@
 package local
 
 import (
+	"bytes"
+	"context"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
 
 	"nearcase/store"
+	"nearcase/store/disk"
 )
 
 // OpenChoosing is Open with another rule for which engine a collection gets that
@@ -25,6 +34,13 @@ func OpenChoosing(dir string, o Options, choose func(n, dimension int) string) (
 func OpenReaching(dir string, o Options, reached func(step string) error) (*Catalog, error) {
 	o.reached = reached
 	return Open(dir, o)
+}
+
+// Reaching returns options with which f is told of the steps of what is done, which
+// ends if it fails.
+func Reaching(o Options, f func(step string) error) Options {
+	o.reached = f
+	return o
 }
 
 // Ended is closed when Close begins.
@@ -116,4 +132,204 @@ func LabelMemory(n int, text func(id string) string) (label, correction float64,
 	}
 	runtime.KeepAlive(c)
 	return float64(used[1]-used[0]) / float64(n), (float64(used[2]) - float64(used[1])) / float64(n), err
+}
+
+// SaveRows saves the rows of a collection, and its index if that is asked for,
+// however few they are.
+func (l *Catalog) SaveRows(name string, index bool) error {
+	c, err := l.collection(context.Background(), name)
+	if err != nil {
+		return err
+	}
+	if index {
+		return c.saveNow(context.Background(), c.freeze)
+	}
+	return c.saveNow(context.Background(), c.freezeRows)
+}
+
+// OpenUnsynced is Open of a catalog in which nothing waits for the disk.
+func OpenUnsynced(dir string, o Options) (*Catalog, error) {
+	o.unsynced, o.Files = true, unsynced{}
+	return Open(dir, o)
+}
+
+// unsynced is a file system in which nothing waits for the disk.
+type unsynced struct{ disk.System }
+
+func (unsynced) SyncDir(string) error { return nil }
+
+func (u unsynced) OpenFile(name string, flag int, perm fs.FileMode) (disk.File, error) {
+	f, err := os.OpenFile(name, flag, perm)
+	return unsyncedFile{f}, err
+}
+
+func (u unsynced) CreateTemp(dir, pattern string) (disk.File, error) {
+	f, err := os.CreateTemp(dir, pattern)
+	return unsyncedFile{f}, err
+}
+
+type unsyncedFile struct{ *os.File }
+
+func (unsyncedFile) Sync() error { return nil }
+
+// AwaitSweep waits until what a crash left of originals has been removed.
+func (l *Catalog) AwaitSweep() { l.originals.sweeping.Wait() }
+
+// Reread opens a collection anew within the open catalog: from what is saved of it and
+// the log after that, or from the log alone, for which what is saved is removed.
+func (l *Catalog) Reread(name string, alone bool) error {
+	return l.alone(context.Background(), func() error {
+		old := l.collections[name]
+		if alone {
+			if err := errors.Join(old.removeRows(), old.removeSnapshot()); err != nil {
+				return err
+			}
+		}
+		fresh := newCollection(l, old.number, old.meta)
+		if err := fresh.open(); err != nil {
+			return err
+		}
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.collections[name] = fresh
+		return nil
+	})
+}
+
+// ReadRows reads a rows file of that many bytes, and returns how many rows it has.
+func ReadRows(f io.ReaderAt, size int64) (int, error) {
+	head, err := readRowsHead(f, size)
+	if err != nil {
+		return 0, err
+	}
+	rows, err := head.read(f)
+	return len(rows), err
+}
+
+// OpenAgain is Open of a catalog that opens its log again soon after a failure.
+func OpenAgain(dir string, o Options) (*Catalog, error) {
+	o.again = time.Millisecond
+	return Open(dir, o)
+}
+
+// BreakLog closes the log behind the catalog's back, so that the next commit fails.
+func (l *Catalog) BreakLog() error { return l.db.Close() }
+
+// ReserveNothing has the file system give no blocks ahead.
+func (l *Catalog) ReserveNothing() { l.wal.off = true }
+
+// Queued is how many changes wait for the writer.
+func (l *Catalog) Queued() int { return len(l.changes) }
+
+// Alone runs f in the writer.
+func (l *Catalog) Alone(ctx context.Context, f func() error) error { return l.alone(ctx, f) }
+
+// Stops is how often the writer has been stopped and has gone on since.
+func (l *Catalog) Stops() int64 { return l.stops.Load() }
+
+// Balance does now what is done for the ballast every second.
+func (l *Catalog) Balance() { l.space.balance() }
+
+// Measure makes the next look at the disk a new one.
+func (l *Catalog) Measure() {
+	l.space.mu.Lock()
+	defer l.space.mu.Unlock()
+	l.space.measured = time.Time{}
+}
+
+// CanReserve reports whether a folder is on a file system that gives files blocks.
+func CanReserve(dir string) bool {
+	path := filepath.Join(dir, "reserved")
+	return errors.Join(reserve(path, 1), os.Remove(path)) == nil
+}
+
+// ReadPiece reads a piece of a rows file whose checksum is right, and shows it to a
+// collection.
+func ReadPiece(b []byte, rows int) (int, error) {
+	p := rowsPiece{len(b), rows, crc32.Checksum(b, castagnoli)}
+	h := rowsHead{snapshotMeta: snapshotMeta{Head: 1 << 16}, LastLabel: 1 << 16, Pieces: []rowsPiece{p}}
+	if err := h.check(int64(len(b))); err != nil {
+		return 0, err
+	}
+	all, err := h.readPiece(bytes.NewReader(b), 0, p)
+	if err == nil {
+		err = newCollection(nil, 1, described{}).fill(h, all)
+	}
+	return len(all), err
+}
+
+// SetFormat notes that a data directory is of another format.
+func (l *Catalog) SetFormat(format int) error {
+	return l.set(metaKey("format"), seal([]byte(strconv.Itoa(format))))
+}
+
+// WitnessOfFormat is a witness that says nothing, of another format.
+func WitnessOfFormat(format byte) []byte {
+	b := headOf(1)
+	b[len(witnessMagic)] = format
+	binary.BigEndian.PutUint32(b[40:], crc32.Checksum(b[:40], castagnoli))
+	return b
+}
+
+// Suffixes of log keys.
+const (
+	OfEntry  = entrySuffix
+	OfVector = vectorSuffix
+)
+
+// Lose takes a value out of the log, as damage does: nothing tells of it.
+func (l *Catalog) Lose(collection uint32, key store.Key, suffix byte) error {
+	return l.db.Update(func(t *badger.Txn) error { return t.Delete(logKey(collection, key, suffix)) })
+}
+
+// LoseDescription is Lose for the description of a collection.
+func (l *Catalog) LoseDescription(collection uint32) error {
+	return l.db.Update(func(t *badger.Txn) error { return t.Delete(collectionKey(collection)) })
+}
+
+// Value returns a value of the log, and PutValue writes one that nothing tells of.
+func (l *Catalog) Value(collection uint32, key store.Key, suffix byte) ([]byte, error) {
+	return l.read(logKey(collection, key, suffix))
+}
+
+func (l *Catalog) PutValue(collection uint32, key store.Key, suffix byte, value []byte) error {
+	return l.db.Update(func(t *badger.Txn) error { return t.Set(logKey(collection, key, suffix), value) })
+}
+
+// WitnessOf returns the keys of the first collection that a witness has.
+func WitnessOf(t interface{ Fatal(...any) }, dir string) map[store.Key]bool {
+	w, err := readWitness(filesOf(Options{}).FS, dir, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := map[store.Key]bool{}
+	for _, s := range w.said {
+		keys[s.key] = keys[s.key] || s.collection == 1
+	}
+	return keys
+}
+
+// SalvagePairs calls f for every pair in a file of a log that is not encrypted.
+func SalvagePairs(data []byte, f func(key, value []byte)) {
+	keys, err := openRegistry(os.TempDir()+"/nowhere", nil)
+	if err != nil {
+		panic(err)
+	}
+	i := inspection{keys: keys}
+	i.pairs(data, f)
+}
+
+// ReadWitnessFile returns the witness of a data directory as it is.
+func ReadWitnessFile(dir string) ([]byte, error) { return os.ReadFile(filepath.Join(dir, witnessFile)) }
+
+// WitnessKeys returns the keys that a witness has.
+func WitnessKeys(dir string, data []byte) (keys []store.Key) {
+	if err := os.WriteFile(filepath.Join(dir, witnessFile), data, 0o600); err != nil {
+		panic(err)
+	}
+	w, _ := readWitness(filesOf(Options{}).FS, dir, 0)
+	for _, s := range w.said {
+		keys = append(keys, s.key)
+	}
+	return keys
 }

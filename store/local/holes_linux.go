@@ -2,8 +2,9 @@ package local
 
 import (
 	"errors"
-	"os"
 	"syscall"
+
+	"nearcase/store/disk"
 )
 
 // SEEK_DATA and SEEK_HOLE of lseek(2).
@@ -14,7 +15,7 @@ const (
 
 // nextData returns where the next bytes are in a file that are not in a hole, from
 // a place on, and false for none.
-func nextData(f *os.File, at int64) (from, to int64, ok bool, err error) {
+func nextData(f disk.File, at int64) (from, to int64, ok bool, err error) {
 	from, err = f.Seek(at, seekData)
 	if errors.Is(err, syscall.ENXIO) {
 		return 0, 0, false, nil

@@ -88,7 +88,9 @@ func TestOriginalsThatNothingNeedsAreRemoved(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	defer open(t, place).Close()
+	again := open(t, place).(*local.Catalog)
+	defer again.Close()
+	again.AwaitSweep()
 	if n := files(t, place); n != 1 {
 		t.Errorf("originals after reopening: got %d, want 1: what a crash left is swept", n)
 	}

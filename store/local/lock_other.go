@@ -2,8 +2,8 @@
 
 package local
 
-import "os"
+import "nearcase/store/disk"
 
 // lockDir opens a folder. Badger's own lock keeps other processes out, but for
 // the moment in which the log is exchanged for the one that was compacted.
-func lockDir(dir string) (*os.File, error) { return os.Open(dir) }
+func lockDir(f files, dir string) (disk.File, error) { return f.open(dir) }

@@ -4,20 +4,23 @@ package local
 
 import (
 	"errors"
-	"os"
 	"syscall"
 
 	"nearcase/store"
+	"nearcase/store/disk"
 )
 
 // lockDir keeps other processes out of a folder until it is closed. Badger's own
-// lock is of the folder of the log, which is another after it was compacted.
-func lockDir(dir string) (*os.File, error) {
-	f, err := os.Open(dir)
+// lock is of the folder of the log, which is another after it was compacted. A
+// folder that is not the operating system's has no lock but that.
+func lockDir(in files, dir string) (disk.File, error) {
+	f, err := in.FS.OpenFile(dir, syscall.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}
-	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if own, ok := f.(interface{ Fd() uintptr }); ok {
+		err = syscall.Flock(int(own.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	}
 	if errors.Is(err, syscall.EWOULDBLOCK) {
 		err = store.ErrLocked
 	}

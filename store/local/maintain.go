@@ -86,13 +86,16 @@ func (l *Catalog) all() []*collection {
 // logged, and tried again when there are many more vectors.
 func (c *collection) upkeep(ctx context.Context, o occasion) {
 	if c.needsRebuild() {
-		c.report("rebuilt", c.rebuild(ctx))
+		c.report("index rebuilt", c.rebuild(ctx))
 	}
 	if index.NeedsTuning(c.engine()) && (o == quiet || c.isWorthTuning()) {
-		c.report("tuned", c.tune(ctx))
+		c.report("index tuned", c.tune(ctx))
 	}
-	if c.needsSaving(o) {
-		c.report("saved", c.saveNow(ctx))
+	switch {
+	case c.needsSaving(o):
+		c.report("index saved", c.saveNow(ctx, c.freeze))
+	case c.needsRows(o):
+		c.report("rows saved", c.saveNow(ctx, c.freezeRows))
 	}
 }
 
@@ -125,10 +128,10 @@ func (c *collection) report(done string, err error) {
 	log := c.catalog.Logger.With("collection", c.description().Name, "engine", stats.Engine, "vectors", stats.Len)
 	switch {
 	case err == nil:
-		log.Info("index " + done)
+		log.Info(done)
 	case c.catalog.ctx.Err() != nil || errors.Is(err, store.ErrCollection): // it ends, or is dropped
 	default:
-		log.Warn("index not "+done, "reason", err)
+		log.Warn("not done: "+done, "reason", err)
 	}
 }
 
@@ -173,30 +176,39 @@ func (c *collection) rebuild(ctx context.Context) error {
 	return err
 }
 
+// An index of which manyMoved vectors have changed is saved while records are being
+// put, however many it has, if what the last save took is at most one part in
+// savingShare of the time: a start that follows a crash reads them from the log.
+const (
+	manyMoved   = 4000
+	savingShare = 50
+)
+
 // needsSaving reports whether the index has changed enough for the occasion. Only
 // one of the engine that the next start expects is saved.
 func (c *collection) needsSaving(o occasion) bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	n := c.idx.Len()
-	return n >= minSnapshot && !c.unclean && o.due(n, c.moved) && c.idx.Stats().Engine == c.meta.spec().Engine
+	due := o.due(n, c.moved) || c.moved >= manyMoved && time.Since(c.savedAt) >= savingShare*c.saving
+	return n >= minSnapshot && !c.unclean && due && c.idx.Stats().Engine == c.meta.spec().Engine
 }
 
-// saveNow saves the index as it is at the log's head.
-func (c *collection) saveNow(ctx context.Context) error {
+// saveNow saves what freeze captures of the collection at the log's head.
+func (c *collection) saveNow(ctx context.Context, freeze func() (frozen, error)) error {
 	done, err := c.begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer done()
-	return c.saveAtHead(ctx)
+	return c.saveAtHead(ctx, freeze)
 }
 
-// saveAtHead saves the index. The caller has the place in building.
-func (c *collection) saveAtHead(ctx context.Context) error {
+// saveAtHead is saveNow for who has the place in building.
+func (c *collection) saveAtHead(ctx context.Context, freeze func() (frozen, error)) error {
 	var f frozen
 	err := c.catalog.alone(ctx, func() (err error) {
-		f, err = c.freeze()
+		f, err = freeze()
 		return err
 	})
 	if err != nil {
@@ -215,25 +227,34 @@ func (c *collection) begin(ctx context.Context) (done func(), err error) {
 	}
 }
 
-// saveAll saves the indexes for which that is worth it before the end. The writer
-// and the maintenance have ended.
+// saveAll saves the indexes and rows for which that is worth it before the end. The
+// writer and the maintenance have ended. After a failure that is not mended nothing is:
+// an index may have more than what is said to be in it.
 func (l *Catalog) saveAll() {
+	if l.failed.Load() != nil {
+		return
+	}
 	for _, c := range l.all() {
-		if c.needsSaving(closing) {
-			if err := c.saveLast(); err != nil {
-				l.Logger.Warn("index not saved", "collection", c.description().Name, "reason", err)
-			}
+		var err error
+		switch {
+		case c.needsSaving(closing):
+			err = c.saveLast(c.freeze)
+		case c.needsRows(closing):
+			err = c.saveLast(c.freezeRows)
+		}
+		if err != nil {
+			l.Logger.Warn("not saved for the next start", "collection", c.description().Name, "reason", err)
 		}
 	}
 }
 
-func (c *collection) saveLast() error {
+func (c *collection) saveLast(freeze func() (frozen, error)) error {
 	done, err := c.begin(context.Background()) // a Reindex may not have ended yet
 	if err != nil {
 		return err
 	}
 	defer done()
-	f, err := c.freeze()
+	f, err := freeze()
 	if err != nil {
 		return err
 	}

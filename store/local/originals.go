@@ -1,32 +1,41 @@
 package local
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
-	"strings"
 	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sync/singleflight"
 
 	"nearcase/store"
+	"nearcase/store/disk"
 )
 
 // originals keeps images as received in files named by their SHA-256, each
 // once however many instances refer to it. They are outside Badger, whose
 // value log does not give back the space of large values.
 type originals struct {
-	dir string
+	files files
+	dir   string
 
 	mu   sync.Mutex
 	refs map[string]int // instances and writes under way that need a file
+	pins map[string]int // backups that are yet to read a file
+	// unsure are the files that may be there but not stay, since writing them failed.
+	unsure map[string]bool
 
 	writing singleflight.Group // by digest
-	making  sync.Mutex         // held while a folder is made and synced
+	placing sync.RWMutex       // held, shared, while a file is half written
+	// unswept tells that what is there may have been left by a crash: see sweep.
+	unswept  atomic.Bool
+	sweeping sync.WaitGroup
 }
 
 func (o *originals) path(digest string) string {
@@ -53,9 +62,28 @@ func (o *originals) release(digest string) error {
 		return nil
 	}
 	delete(o.refs, digest)
-	if err := os.Remove(o.path(digest)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	return o.drop(digest)
+}
+
+// unpin gives back a pin, and removes the file if nothing needs it any more.
+func (o *originals) unpin(digest string) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.pins[digest]--; o.pins[digest] <= 0 {
+		delete(o.pins, digest)
+	}
+	return o.drop(digest)
+}
+
+// drop removes a file that nothing needs. The caller holds the lock.
+func (o *originals) drop(digest string) error {
+	if o.refs[digest] > 0 || o.pins[digest] > 0 {
+		return nil
+	}
+	if err := o.files.remove(o.path(digest)); err != nil {
 		return fmt.Errorf("remove original: %w", err)
 	}
+	delete(o.unsure, digest)
 	return nil
 }
 
@@ -81,93 +109,68 @@ func (o *originals) write(records []store.Record) error {
 
 func (o *originals) writeFile(digest string, data []byte) error {
 	path := o.path(digest)
-	if info, err := os.Stat(path); err == nil && info.Size() == int64(len(data)) {
+	if !o.isUnsure(digest) && o.isWhole(digest) {
 		return nil
 	}
-	if err := o.makeDir(filepath.Dir(path)); err != nil {
+	err := o.place(path, data)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if err != nil {
+		o.unsure[digest] = true
 		return fmt.Errorf("write original: %w", err)
 	}
-	if err := writeAtomic(path, data); err != nil {
-		return fmt.Errorf("write original: %w", err)
-	}
+	delete(o.unsure, digest)
 	return nil
 }
 
-// makeDir makes a folder of originals that is not there, and syncs its entry
-// before anybody else sees it. Those there are have been synced: see sweep.
-func (o *originals) makeDir(dir string) error {
-	o.making.Lock()
-	defer o.making.Unlock()
-	return makeDir(dir)
-}
-
-// makeDir makes a folder that is not there, and syncs its entry.
-func makeDir(dir string) error {
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return nil
-		}
+func (o *originals) place(path string, data []byte) error {
+	o.placing.RLock()
+	defer o.placing.RUnlock()
+	if err := o.files.makeDir(filepath.Dir(path)); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(dir))
+	return o.files.write(path, data)
 }
 
-// halfWritten begins the names of files that writeAtomic has not finished.
-const halfWritten = ".new-"
-
-// writeAtomic makes a file of some parts appear whole or not at all, and stay
-// after power loss.
-func writeAtomic(path string, parts ...[]byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), halfWritten+"*")
-	if err != nil {
-		return err
-	}
-	for i := 0; err == nil && i < len(parts); i++ {
-		_, err = f.Write(parts[i])
-	}
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return syncDir(filepath.Dir(path))
+func (o *originals) isUnsure(digest string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.unsure[digest] || o.unswept.Load()
 }
 
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+// isWhole reports whether a file is there as it was stored: one that is damaged is
+// written again.
+func (o *originals) isWhole(digest string) bool {
+	f, err := o.openWhole(digest)
+	return err == nil && f.Close() == nil
 }
 
-func (o *originals) open(digest string) (io.ReadCloser, error) {
-	f, err := os.Open(o.path(digest))
+func (o *originals) open(digest string) (disk.File, error) {
+	f, err := o.files.open(o.path(digest))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, store.ErrOriginal
 	}
 	return f, err
 }
 
-// sweep removes what a crash left behind: files that nothing refers to and
-// files half written. It makes the directory if it is not there, and syncs it,
-// since a crash may have come before that. Nothing else may be using it.
-func (o *originals) sweep() error {
-	if err := os.MkdirAll(o.dir, 0o700); err != nil {
-		return err
+// openWhole opens a file once its bytes are known to be those of the digest, and is
+// ErrDamaged otherwise: who reads a stream has used its beginning before the end
+// tells.
+func (o *originals) openWhole(digest string) (io.ReadCloser, error) {
+	f, err := o.open(digest)
+	if err != nil {
+		return nil, err
 	}
-	if err := errors.Join(syncDir(o.dir), syncDir(filepath.Dir(o.dir))); err != nil {
-		return err
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	if got := hex.EncodeToString(h.Sum(nil)); err == nil && got != digest {
+		err = fmt.Errorf("original %.12s: %w: its SHA-256 is %.12s: send the image again", digest, store.ErrDamaged, got)
 	}
-	return filepath.WalkDir(o.dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
-			return err
-		}
-		name := d.Name()
-		if strings.HasPrefix(name, halfWritten) || (len(name) == 64 && o.refs[name] == 0) {
-			return os.Remove(path)
-		}
-		return nil
-	})
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }

@@ -17,7 +17,7 @@ import (
 
 // Put implements store.Catalog.
 func (l *Catalog) Put(ctx context.Context, name string, records []store.Record) ([]store.Outcome, error) {
-	c, err := l.collection(ctx, name)
+	c, err := l.named(ctx, name)
 	if err != nil {
 		return nil, err
 	}
@@ -107,10 +107,13 @@ func (l *Catalog) putAll(ctx context.Context, c *collection, all []batch) error 
 	for _, b := range all {
 		records = append(records, b.records...)
 	}
+	if err := l.takes(records); err != nil {
+		return err
+	}
 	l.keepAll(records)
 	defer l.releaseAll(records)
 	if err := l.originals.write(records); err != nil {
-		return err
+		return fault(err)
 	}
 	var pending sync.WaitGroup
 	for _, b := range all {
@@ -142,18 +145,38 @@ func (l *Catalog) keepAll(records []store.Record) {
 }
 
 // releaseAll gives back what keepAll took; a file that stays behind for want of
-// permission is swept at the next start. After a failed commit the files are
-// left to that too, since only the log can tell whether they are needed.
+// permission is swept later. After a failed commit that waits until the log is open
+// again, since only the log can tell whether they are needed.
 func (l *Catalog) releaseAll(records []store.Record) {
-	if l.failed.Load() != nil {
-		return
-	}
+	var digests []string
 	for _, r := range records {
 		if r.Original != nil {
-			_ = l.originals.release(r.Instance.Original())
+			digests = append(digests, r.Instance.Original())
 		}
 	}
+	if l.owes(digests) {
+		return
+	}
+	for _, digest := range digests {
+		_ = l.originals.release(digest)
+	}
 }
+
+// takes refuses records for which there is no room on the disk, or which could not
+// be written for want of descriptors, before anything of them is.
+func (l *Catalog) takes(records []store.Record) error {
+	var bytes int64
+	for _, r := range records {
+		bytes += int64(len(r.Original)) + 4*int64(len(r.Vector)) + recordBytes
+	}
+	if err := l.space.take(bytes); err != nil {
+		return err
+	}
+	return fault(canOpen())
+}
+
+// recordBytes is about what the log takes of a record or label beside its vector.
+const recordBytes = 1 << 10
 
 // unitTolerance is how far from 1 the length of a vector may be.
 const unitTolerance = 1e-3
@@ -215,7 +238,7 @@ func (c *collection) put(b batch, done func()) *change {
 		touches[i] = r.Instance.ID
 	}
 	return &change{
-		c: c, touches: touches,
+		c: c, touches: touches, grows: recordBytes,
 		plan: func(next store.Key) ([]store.Entry, error) { return c.planPut(b, next) },
 		done: func(_ []store.Entry, err error) {
 			if err != nil {
@@ -231,7 +254,7 @@ func (c *collection) put(b batch, done func()) *change {
 func (c *collection) planPut(b batch, next store.Key) (entries []store.Entry, err error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
-	if err := errors.Join(c.gone(), c.expects(b)); err != nil {
+	if err := errors.Join(c.writable(), c.expects(b)); err != nil {
 		return nil, err
 	}
 	if entries, err = c.planRest(b, next); err != nil {
@@ -249,7 +272,7 @@ func (c *collection) planPut(b batch, next store.Key) (entries []store.Entry, er
 		b.outcomes[i].Key, b.outcomes[i].Status = key, status
 		entries = append(entries, more...)
 	}
-	return entries, nil
+	return entries, c.fits(entries)
 }
 
 // expects returns ErrChanged if something of the batch is not as a record expects
@@ -378,13 +401,21 @@ func differs(old, new store.Instance) string {
 const maxLabels = 10_000
 
 // Label implements store.Catalog.
-func (l *Catalog) Label(ctx context.Context, name string, labels []store.Label) (store.Key, error) {
-	c, err := l.collection(ctx, name)
-	if err != nil {
-		return 0, err
-	}
+func (l *Catalog) Label(ctx context.Context, name string, labels []store.Label) (key store.Key, err error) {
+	err = l.changing(ctx, name, func(c *collection) (err error) {
+		key, err = c.say(ctx, labels)
+		return err
+	})
+	return key, err
+}
+
+// say is Label of a collection.
+func (c *collection) say(ctx context.Context, labels []store.Label) (_ store.Key, err error) {
 	if len(labels) > maxLabels {
 		return 0, fmt.Errorf("%d labels: %w: at most %d in one call", len(labels), store.ErrInvalid, maxLabels)
+	}
+	if err := c.catalog.space.take(recordBytes * int64(len(labels))); err != nil {
+		return 0, err
 	}
 	meta := c.description()
 	checked := make([]store.Label, len(labels))
@@ -403,6 +434,9 @@ func (l *Catalog) Label(ctx context.Context, name string, labels []store.Label) 
 func (c *collection) planLabels(labels []store.Label, next store.Key) ([]store.Entry, error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
+	if err := c.writable(); err != nil {
+		return nil, err
+	}
 	var all []store.Label
 	for _, l := range labels {
 		keys := c.ofFile(l.Instance)
@@ -414,7 +448,7 @@ func (c *collection) planLabels(labels []store.Label, next store.Key) ([]store.E
 			all = append(all, l)
 		}
 	}
-	return c.news(all, next), c.gone()
+	return c.news(all, next), nil
 }
 
 // commit runs one change to its end and returns the key of its last entry, or

@@ -145,7 +145,31 @@ func (c *collection) page(ctx context.Context, since, head store.Key) (page []st
 	if errors.Is(err, errStop) {
 		err = nil
 	}
+	if err == nil {
+		err = c.lacks(page, since, last)
+	}
 	return page, last, err
+}
+
+// lacks returns ErrDamaged if an instance is there whose entry is not among those
+// read from the log between two keys: what reads it ends at what it cannot read.
+func (c *collection) lacks(page []store.Entry, since, last store.Key) error {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	from, _ := slices.BinarySearch(c.order, since+1)
+	at := 0
+	for _, key := range c.order[from:] {
+		if key > last {
+			break
+		}
+		for at < len(page) && page[at].Key < key {
+			at++
+		}
+		if c.rows[key] != nil && !c.leaving[key] && (at == len(page) || page[at].Key != key) {
+			return fmt.Errorf("log entry %d: %w: it cannot be read", key, store.ErrDamaged)
+		}
+	}
+	return nil
 }
 
 var errStop = errors.New("stop")
@@ -160,8 +184,8 @@ func (l *Catalog) Status(ctx context.Context, name string) (store.Status, error)
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	s := store.Status{
-		Instances: len(c.rows), Patients: len(c.patients),
-		Head: c.last, LabelHead: c.lastLabel,
+		Instances: len(c.rows), Patients: len(c.patients), Bytes: c.sizes.bytes,
+		Head: c.last, LabelHead: c.lastLabel, Damaged: len(c.lost),
 		Labelled: map[string]map[string]int{},
 		Engine:   stats.Engine,
 		Index: store.IndexStats{

@@ -16,6 +16,9 @@ func (l *Catalog) Reindex(ctx context.Context, name string, to store.Reindexing,
 	if err != nil {
 		return store.Reindexed{}, err
 	}
+	if err := l.space.take(0); err != nil {
+		return store.Reindexed{}, fmt.Errorf("reindex %s: %w", name, err)
+	}
 	if !(to.MinRecall >= 0 && to.MinRecall <= 1) {
 		return store.Reindexed{}, fmt.Errorf("reindex %s: %w: minimal recall %g is not within 0 and 1", name, store.ErrInvalid, to.MinRecall)
 	}
@@ -85,7 +88,7 @@ func finds(least float64, c store.Comparison) error {
 // longer. A failure is no more than a slower start.
 func (c *collection) saveBuilt(ctx context.Context) {
 	if c.needsSaving(closing) {
-		c.report("saved", c.saveAtHead(ctx))
+		c.report("index saved", c.saveAtHead(ctx, c.freeze))
 	}
 }
 

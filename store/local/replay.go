@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"sync"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -13,11 +14,17 @@ import (
 	"nearcase/store"
 )
 
-// open catches the empty collection up with its log, and its index with it: that
-// of its snapshot if there is one to use. Without one it serves by scans until
-// an index of another engine has been built, unless that takes no time.
-func (c *collection) open(progress func(string, int)) error {
+// open catches the empty collection up with its log: the rows of its file, if there
+// is one to use, and the index of its snapshot. Without that it serves by scans
+// until an index of another engine has been built, unless that takes no time.
+func (c *collection) open() error {
+	if err := c.tell(0, 0); err != nil {
+		return err
+	}
+	var rows sync.WaitGroup
+	rows.Go(c.takeRows)
 	idx, head := c.loaded()
+	rows.Wait()
 	if idx == nil {
 		var err error
 		if idx, err = index.New(index.Spec{}, c.meta.Dimension); err != nil {
@@ -25,10 +32,14 @@ func (c *collection) open(progress func(string, int)) error {
 		}
 	}
 	c.idx, c.snapshot = idx, head
-	if err := c.follow(progress); err != nil {
+	if err := c.follow(); err != nil {
 		return err
 	}
 	if err := c.checkLoaded(); err != nil {
+		return err
+	}
+	c.keepOriginals()
+	if err := c.measure(); err != nil {
 		return err
 	}
 	return c.openSmall()
@@ -53,29 +64,38 @@ func (c *collection) openSmall() error {
 	return nil
 }
 
-// follow applies the whole log to the empty collection, and to its index what
-// that does not know yet.
-func (c *collection) follow(progress func(string, int)) error {
-	fresh := feed{idx: c.idx}
-	entries := 0
-	err := c.replay(0, c.snapshot, func(e store.Entry) error {
-		if entries++; entries%1000 == 0 {
-			if ended := c.catalog.Context.Err(); ended != nil {
-				return ended
-			}
-			if progress != nil {
-				progress(c.meta.Name, entries)
-			}
+// follow applies to the collection, and to its index, what the log has that they do
+// not know yet.
+func (c *collection) follow() error {
+	last, err := c.lastInLog()
+	if err != nil {
+		return err
+	}
+	fresh, since := feed{idx: c.idx}, min(c.snapshot, c.rowsAt)
+	err = c.replay(since, c.snapshot, func(e store.Entry) error {
+		if err := c.tell(e.Key-since, last-since); err != nil {
+			return err
 		}
 		if err := fresh.put(e); err != nil {
 			return err
 		}
-		return c.apply(e)
+		return c.recall(e)
 	})
 	if err != nil {
 		return err
 	}
 	return fresh.flush()
+}
+
+// tell says how far the opening is, and returns why it is to end, if it is.
+func (c *collection) tell(done, of store.Key) error {
+	if done%1000 != 0 {
+		return nil
+	}
+	if c.catalog.Progress != nil {
+		c.catalog.Progress(c.meta.Name, int(done), int(of))
+	}
+	return c.catalog.Context.Err()
 }
 
 // feed gives an index the vectors of log entries, many at a time.

@@ -12,11 +12,11 @@ import (
 	"io/fs"
 	"math"
 	"math/bits"
-	"os"
 	"path/filepath"
 	"slices"
 
 	"nearcase/store"
+	"nearcase/store/disk"
 )
 
 const (
@@ -30,14 +30,61 @@ const (
 	maxFoundIn = 20
 )
 
-// Seek implements store.Catalog. It reads every file of the data directory.
+// Seek implements store.Catalog. It reads every file of the data directory, those that
+// are encrypted as what they hold. What others have stored again before it has ended
+// is no trace any more.
 func (l *Catalog) Seek(ctx context.Context, t store.Traces) (s store.Sought, err error) {
+	again := 0
+	for {
+		s, err = l.seek(ctx, t)
+		s.Again = again
+		if err != nil || s.Matches == 0 {
+			return s, err
+		}
+		left, err := l.unshared(t)
+		if err != nil || left.Len() == t.Len() {
+			return s, err
+		}
+		again, t = again+t.Len()-left.Len(), left
+	}
+}
+
+// unshared are the traces that nothing has which is stored.
+func (l *Catalog) unshared(t store.Traces) (left store.Traces, err error) {
+	all := l.all()
+	for _, text := range t.Texts {
+		if !slices.ContainsFunc(all, func(c *collection) bool { return c.names(text) }) {
+			left.Texts = append(left.Texts, text)
+		}
+	}
+	for _, digest := range t.Digests {
+		if !l.hasDigest(digest) {
+			left.Digests = append(left.Digests, digest)
+		}
+	}
+	for _, v := range t.Vectors {
+		has, shared := false, false
+		for _, c := range all {
+			if has, err = c.hasVector(v); err != nil {
+				return left, err
+			}
+			shared = shared || has
+		}
+		if !shared {
+			left.Vectors = append(left.Vectors, v)
+		}
+	}
+	return left, nil
+}
+
+// seek looks once.
+func (l *Catalog) seek(ctx context.Context, t store.Traces) (s store.Sought, err error) {
 	if err := l.open(ctx); err != nil {
 		return s, err
 	}
 	k := newSeeker(t)
 	s.Short = k.short
-	err = filepath.WalkDir(l.dir, func(path string, d fs.DirEntry, err error) error {
+	err = l.files.walk(l.dir, func(path string, d fs.DirEntry, err error) error {
 		if err = errors.Join(err, ctx.Err()); err != nil || d.IsDir() {
 			return ignoreGone(err)
 		}
@@ -45,26 +92,27 @@ func (l *Catalog) Seek(ctx context.Context, t store.Traces) (s store.Sought, err
 		if err != nil {
 			return err
 		}
-		return k.look(&s, path, filepath.ToSlash(below))
+		return k.look(l.files, &s, path, filepath.ToSlash(below))
 	})
+	if err == nil {
+		err = l.seekLog(ctx, k, &s)
+	}
 	return s, err
 }
 
 // look reads a file and its name.
-func (k *seeker) look(s *store.Sought, path, below string) error {
+func (k *seeker) look(in files, s *store.Sought, path, below string) error {
 	found := k.find([]byte(below))
 	if name, err := hex.DecodeString(filepath.Base(below)); err == nil { // of a document
 		found += k.find(name)
 	}
-	f, err := os.Open(path)
+	n, inside, err := k.readFile(in.FS, path)
+	if errors.Is(err, store.ErrDamaged) { // nobody can decrypt it
+		n, inside, err = k.readFile(in.below, path)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	n, inside, err := k.readAll(f)
 	if err != nil {
 		return err
 	}
@@ -77,8 +125,21 @@ func (k *seeker) look(s *store.Sought, path, below string) error {
 	return nil
 }
 
+// readFile looks through a file.
+func (k *seeker) readFile(in disk.FS, path string) (n int64, found int, err error) {
+	f, err := disk.Open(in, path)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer f.Close()
+	return k.readAll(f)
+}
+
 // readAll looks through a file, but for its holes.
-func (k *seeker) readAll(f *os.File) (n int64, found int, err error) {
+func (k *seeker) readAll(f disk.File) (n int64, found int, err error) {
+	if _, ok := f.(interface{ Fd() uintptr }); !ok { // it tells of no holes
+		return k.read(f)
+	}
 	for at := int64(0); ; {
 		from, to, ok, err := nextData(f, at)
 		if !ok || err != nil {

@@ -3,8 +3,8 @@ package local
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -47,34 +47,36 @@ func (c *collection) snapshotPath() string {
 func (l *Catalog) sweepSnapshots() error {
 	known := map[string]bool{}
 	for _, c := range l.collections {
-		known[filepath.Base(c.snapshotPath())] = true
+		known[filepath.Base(c.snapshotPath())], known[filepath.Base(c.rowsPath())] = true, true
 	}
-	entries, err := os.ReadDir(l.snapshots())
+	entries, err := l.files.ReadDir(l.snapshots())
 	for _, e := range entries {
 		if !known[e.Name()] && !e.IsDir() {
-			err = errors.Join(err, os.Remove(filepath.Join(l.snapshots(), e.Name())))
+			err = errors.Join(err, l.files.Remove(filepath.Join(l.snapshots(), e.Name())))
 		}
 	}
 	return err
 }
 
 func (c *collection) removeSnapshot() error {
-	if err := os.Remove(c.snapshotPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := c.catalog.files.remove(c.snapshotPath()); err != nil {
 		return fmt.Errorf("remove index snapshot: %w", err)
 	}
 	return nil
 }
 
-// frozen is an index on its way into a snapshot.
+// frozen is what is on its way into files: the rows of a collection, and its index
+// unless snapshot is nil.
 type frozen struct {
+	rows     frozenRows
 	snapshot *index.Snapshot
 	meta     snapshotMeta
 }
 
-// freeze captures the index at the log's head. It runs in the writer, or when
-// that has ended.
+// freeze captures the index and the rows at the log's head. It runs in the writer,
+// or when that has ended.
 func (c *collection) freeze() (f frozen, err error) {
-	if err := c.gone(); err != nil {
+	if f, err = c.freezeRows(); err != nil {
 		return f, err
 	}
 	f.meta = snapshotMeta{snapshotFormat, c.number, c.meta.Fingerprint, c.meta.Created, c.last}
@@ -86,23 +88,59 @@ func (c *collection) freeze() (f frozen, err error) {
 	return f, nil
 }
 
-// save writes a frozen index. The caller has the place in building.
+// save writes what is frozen. The caller has the place in building.
 func (c *collection) save(f frozen) error {
-	meta, err := sealJSON(f.meta)
-	if err != nil {
-		f.snapshot.Discard()
+	began := time.Now()
+	err := c.saveRows(f.rows)
+	if f.snapshot == nil {
 		return err
 	}
-	if err := f.snapshot.Save(c.snapshotPath(), meta); err != nil {
+	err = errors.Join(err, c.saveIndex(f))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.savedAt = time.Now()
+	c.saving = c.savedAt.Sub(began)
+	if c.dropped { // since it was frozen
+		err = errors.Join(err, c.removeSnapshot())
+	}
+	return err
+}
+
+func (c *collection) saveIndex(f frozen) error {
+	defer f.snapshot.Discard()
+	meta, err := sealJSON(f.meta)
+	if err == nil {
+		err = c.catalog.files.saveIndex(c.snapshotPath(), f.snapshot, meta)
+	}
+	if err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.snapshot = f.meta.Head
-	if c.dropped { // since it was frozen
-		return c.removeSnapshot()
+	return nil
+}
+
+// saveIndex writes a snapshot, from which the index then reads its vectors.
+func (f files) saveIndex(path string, s *index.Snapshot, meta []byte) error {
+	err := f.replace(path, func(to io.WriterAt) error { return s.Write(to, meta) })
+	if err == nil {
+		err = f.adopt(path, s)
+	}
+	if err != nil {
+		return fmt.Errorf("save index: %w", err)
 	}
 	return nil
+}
+
+// adopt makes an index read its vectors from the file in which it was saved.
+func (f files) adopt(path string, s *index.Snapshot) error {
+	saved, err := f.open(path)
+	if err != nil {
+		return err
+	}
+	defer saved.Close()
+	return s.Adopt(saved)
 }
 
 // loaded returns the index of the collection's snapshot and the log entry it
@@ -127,7 +165,12 @@ func (c *collection) giveUpSnapshot(reason error) {
 }
 
 func (c *collection) load() (index.Index, store.Key, error) {
-	idx, sealed, err := index.Load(c.snapshotPath(), c.meta.spec(), c.meta.Dimension)
+	f, err := c.catalog.files.open(c.snapshotPath())
+	if err != nil {
+		return nil, 0, err
+	}
+	defer f.Close()
+	idx, sealed, err := index.Load(f, c.meta.spec(), c.meta.Dimension)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -135,37 +178,41 @@ func (c *collection) load() (index.Index, store.Key, error) {
 	if err := unsealJSON(sealed, &meta); err != nil {
 		return nil, 0, err
 	}
-	return idx, meta.Head, c.checkSnapshot(meta, idx)
+	if last, _ := idx.LastKey(); store.Key(last) > meta.Head {
+		return nil, 0, fmt.Errorf("%w: it has key %d and stands at %d", store.ErrInvalid, last, meta.Head)
+	}
+	return idx, meta.Head, c.checkHead(meta, snapshotFormat)
 }
 
-// checkSnapshot returns why a snapshot is not of this collection.
-func (c *collection) checkSnapshot(meta snapshotMeta, idx index.Index) error {
+// checkHead returns why a file of that format is not of this collection, or of
+// another time of it.
+func (c *collection) checkHead(meta snapshotMeta, format int) error {
 	head, err := c.lastInLog()
-	last, _ := idx.LastKey()
 	switch {
 	case err != nil:
 		return err
-	case meta.Format != snapshotFormat:
-		return fmt.Errorf("%w: snapshot format %d, this program reads %d", store.ErrFormat, meta.Format, snapshotFormat)
+	case meta.Format != format:
+		return fmt.Errorf("%w: format %d, this program reads %d", store.ErrFormat, meta.Format, format)
 	case meta.Collection != c.number || !meta.Created.Equal(c.meta.Created):
 		return fmt.Errorf("%w: it is of another collection", store.ErrInvalid)
 	case meta.Fingerprint != c.meta.Fingerprint:
 		return fmt.Errorf("%w: it is of another model", store.ErrFingerprint)
 	case meta.Head > head:
 		return fmt.Errorf("%w: it knows log entry %d, and the log ends at %d", store.ErrInvalid, meta.Head, head)
-	case store.Key(last) > meta.Head:
-		return fmt.Errorf("%w: it has key %d and stands at %d", store.ErrInvalid, last, meta.Head)
 	}
 	return nil
 }
 
 // lastInLog is the key of the last log entry on disk; 0 if there is none.
-func (c *collection) lastInLog() (last store.Key, err error) {
-	err = c.catalog.view(func(t *badger.Txn) error {
+func (c *collection) lastInLog() (store.Key, error) { return c.catalog.lastOf(c.number) }
+
+// lastOf is the key of the last log entry of a collection on disk; 0 if there is none.
+func (l *Catalog) lastOf(number uint32) (last store.Key, err error) {
+	err = l.view(func(t *badger.Txn) error {
 		it := t.NewIterator(badger.IteratorOptions{Reverse: true})
 		defer it.Close()
-		it.Seek(logKeys(c.number + 1))
-		if it.ValidForPrefix(logKeys(c.number)) {
+		it.Seek(logKeys(number + 1))
+		if it.ValidForPrefix(logKeys(number)) {
 			_, last, _, err = parseLogKey(it.Item().Key())
 		}
 		return err
@@ -177,26 +224,29 @@ func (c *collection) lastInLog() (last store.Key, err error) {
 const compared = 32
 
 // checkLoaded makes sure that a loaded index that has followed the log holds what
-// the log does, and fills one anew that does not.
+// the rows do. Where it does not, both are made anew from the log: nothing tells
+// which of them is wrong.
 func (c *collection) checkLoaded() error {
-	if c.snapshot == 0 {
+	if c.snapshot == 0 && c.rowsAt == 0 {
 		return nil
 	}
 	reason := c.agrees()
 	if reason == nil {
 		return nil
 	}
-	c.giveUpSnapshot(reason)
+	if c.snapshot > 0 {
+		c.giveUpSnapshot(reason)
+	}
+	if c.rowsAt > 0 {
+		c.giveUpRows(reason)
+	}
 	idx, err := index.New(index.Spec{}, c.meta.Dimension)
 	if err != nil {
 		return err
 	}
-	fresh := feed{idx: idx}
-	if err := errors.Join(c.replay(0, 0, fresh.put), fresh.flush()); err != nil {
-		return err
-	}
-	c.idx, c.snapshot, c.moved = idx, 0, idx.Len()
-	return nil
+	c.clear()
+	c.idx, c.snapshot, c.moved = idx, 0, 0
+	return c.follow()
 }
 
 // agrees returns how the index differs from the log, looking at the number of

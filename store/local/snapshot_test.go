@@ -266,8 +266,8 @@ func TestSnapshotsOfAnotherHistoryAreNotUsed(t *testing.T) {
 			if got := answers(t, again, "c", true); !slices.Equal(got, want) {
 				t.Errorf("got answers\n%v\nwant\n%v", got, want)
 			}
-			if len(j.lines(t, "WARN")) != 1 {
-				t.Errorf("got %v, want one warning", j.lines(t, "WARN"))
+			if told := j.lines(t, "WARN"); len(told) < 1 || len(told) > 2 {
+				t.Errorf("got %v, want a warning of the index, and one of the rows where they name it", told)
 			}
 		})
 	}
@@ -280,8 +280,8 @@ func TestLeftoversOfSnapshotsAreRemoved(t *testing.T) {
 	l := open(t, place)
 	want := answers(t, l, "c", true)
 	must(t, l.Drop(t.Context(), "d"))
-	if names := folder(t, place); !slices.Equal(names, []string{"1.idx"}) {
-		t.Errorf("index/ after Drop: got %q, want 1.idx alone", names)
+	if names := folder(t, place); !slices.Equal(names, []string{"1.idx", "1.rows"}) {
+		t.Errorf("index/ after Drop: got %q, want 1.idx and 1.rows alone", names)
 	}
 	must(t, l.Close())
 	whole, err := os.ReadFile(snapshot(place, 1))
@@ -290,8 +290,8 @@ func TestLeftoversOfSnapshotsAreRemoved(t *testing.T) {
 		must(t, os.WriteFile(filepath.Join(place, "index", name), whole[:len(whole)/2], 0o600))
 	}
 	l, j := openLogged(t, place)
-	if names := folder(t, place); !slices.Equal(names, []string{"1.idx"}) {
-		t.Errorf("index/ after opening: got %q, want 1.idx alone", names)
+	if names := folder(t, place); !slices.Equal(names, []string{"1.idx", "1.rows"}) {
+		t.Errorf("index/ after opening: got %q, want 1.idx and 1.rows alone", names)
 	}
 	if got := answers(t, l, "c", true); !slices.Equal(got, want) || len(j.lines(t, "WARN")) > 0 {
 		t.Errorf("got answers\n%v\nwant\n%v\nand log %v", got, want, j.lines(t, "WARN"))

@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 
 	"github.com/dgraph-io/badger/v4"
@@ -141,11 +140,12 @@ func (n *counting) disk(ctx context.Context) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if info, err := os.Stat(n.c.catalog.originals.path(digest)); err == nil {
+		if info, err := n.c.catalog.files.Stat(n.c.catalog.originals.path(digest)); err == nil {
 			n.Disk.Originals += occupied(info)
 		}
 	}
-	n.Disk.Index, n.Disk.Derived = sizeOf(n.c.snapshotPath()), sizeOf(n.c.derivedDir())
+	of := n.c.catalog.files.size
+	n.Disk.Index, n.Disk.Derived = of(n.c.snapshotPath())+of(n.c.rowsPath()), of(n.c.derivedDir())
 	return n.c.catalog.view(func(t *badger.Txn) error {
 		it := t.NewIterator(badger.IteratorOptions{Prefix: logKeys(n.c.number)})
 		defer it.Close()

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
+	"strconv"
 
 	"nearcase/store"
 )
@@ -34,7 +34,10 @@ func (l *Catalog) SaveThumbnail(ctx context.Context, of string, key store.Key, d
 	if len(data) > maxThumbnail {
 		return fmt.Errorf("thumbnail of %d bytes: %w: at most %d", len(data), store.ErrInvalid, maxThumbnail)
 	}
-	if err := l.using(func() error { return c.saveThumbnail(key, data) }); err != nil {
+	if l.space.isShort(int64(len(data))) {
+		return nil // it can be derived anew
+	}
+	if err := l.owning(func() error { return c.saveThumbnail(key, data) }); err != nil {
 		return fmt.Errorf("thumbnail %d of collection %s: %w", key, of, err)
 	}
 	return nil
@@ -42,21 +45,14 @@ func (l *Catalog) SaveThumbnail(ctx context.Context, of string, key store.Key, d
 
 func (c *collection) saveThumbnail(key store.Key, data []byte) error {
 	path := c.thumbnailPath(key)
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := c.catalog.files.makeDir(c.derivedDir()); err != nil { // it is not for thumbnails alone
 		return err
 	}
-	f, err := os.CreateTemp(c.derivedDir(), halfWritten+"*")
-	if err != nil {
+	if err := c.catalog.files.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return err
 	}
-	_, err = f.Write(append(c.headerOf(thumbnailName(key), data), data...))
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = c.placeThumbnail(f.Name(), path, key)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	return nil
+	rename := func(from string) error { return c.placeThumbnail(from, path, key) }
+	return c.catalog.files.place(c.derivedDir(), rename, c.headerOf(thumbnailName(key), data), data)
 }
 
 // placeThumbnail gives a file its name unless the instance has gone meanwhile, or
@@ -67,7 +63,7 @@ func (c *collection) placeThumbnail(from, to string, key store.Key) error {
 	if c.rows[key] == nil || c.discards.Load() {
 		return errors.Join(c.gone(), store.ErrInstance)
 	}
-	return errors.Join(c.gone(), os.Rename(from, to))
+	return errors.Join(c.gone(), c.catalog.files.Rename(from, to))
 }
 
 // Thumbnail implements store.Catalog.
@@ -76,7 +72,7 @@ func (l *Catalog) Thumbnail(ctx context.Context, of string, key store.Key) (data
 	if err != nil {
 		return nil, err
 	}
-	err = l.using(func() (err error) {
+	err = l.owning(func() (err error) {
 		data, err = c.readDerived(c.thumbnailPath(key), thumbnailName(key))
 		return err
 	})
@@ -86,9 +82,39 @@ func (l *Catalog) Thumbnail(ctx context.Context, of string, key store.Key) (data
 	return data, nil
 }
 
+// sweepThumbnails removes in the background what power loss has brought back.
+func (l *Catalog) sweepThumbnails() {
+	all := l.all()
+	l.originals.sweeping.Go(func() {
+		for _, c := range all {
+			if err := c.sweepThumbnails(l.ctx); err != nil && l.ctx.Err() == nil {
+				l.Logger.Warn("thumbnails of deleted instances are left", "collection", c.description().Name, "reason", err)
+			}
+		}
+	})
+}
+
+// sweepThumbnails removes those of instances that have gone, which power loss brings
+// back. No instance gets the key of another.
+func (c *collection) sweepThumbnails(ctx context.Context) error {
+	return c.catalog.files.walk(filepath.Join(c.derivedDir(), thumbnails), func(path string, d fs.DirEntry, err error) error {
+		if err = errors.Join(ignoreGone(err), ctx.Err()); err != nil || d == nil || d.IsDir() {
+			return err
+		}
+		key, err := strconv.ParseUint(d.Name(), 10, 64)
+		c.mu.RLock()
+		row := c.rows[store.Key(key)]
+		c.mu.RUnlock()
+		if err != nil || row != nil {
+			return nil
+		}
+		return c.catalog.files.remove(path)
+	})
+}
+
 // removeThumbnail removes that of an instance that has gone.
 func (c *collection) removeThumbnail(key store.Key) error {
-	if err := os.Remove(c.thumbnailPath(key)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := c.catalog.files.remove(c.thumbnailPath(key)); err != nil {
 		return fmt.Errorf("remove thumbnail: %w", err)
 	}
 	return nil

@@ -56,6 +56,46 @@ func TestADamagedThumbnailIsNone(t *testing.T) {
 	}
 }
 
+// A thumbnail is removed with its instance, and again where power loss has undone that.
+func TestThumbnailsThatComeBackAreRemoved(t *testing.T) {
+	dir := t.TempDir()
+	l, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = l.Create(t.Context(), storetest.Collection("c"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := l.Put(t.Context(), "c", storetest.Records(0, 2))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var paths []string
+	for _, o := range out {
+		paths = append(paths, l.collections["c"].thumbnailPath(o.Key))
+		err = errors.Join(err, l.SaveThumbnail(t.Context(), "c", o.Key, []byte("a picture")))
+	}
+	whole, bad := os.ReadFile(paths[0])
+	err = errors.Join(err, bad, l.Delete(t.Context(), "c", "i0"), l.Close(), os.WriteFile(paths[0], whole, 0o600))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if l, err = Open(dir, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	l.originals.sweeping.Wait()
+	if _, err := os.Stat(paths[0]); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the thumbnail of an instance that is gone: got %v, want none", err)
+	}
+	if _, err := l.Thumbnail(t.Context(), "c", out[1].Key); err != nil {
+		t.Errorf("the thumbnail of one that is there: got %v", err)
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // Who gives the originals up has no thumbnails, not even those that were made
 // meanwhile or that a crash has left.
 func TestACollectionThatDiscardsOriginalsHasNoThumbnails(t *testing.T) {

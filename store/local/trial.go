@@ -3,7 +3,6 @@ package local
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -176,10 +175,12 @@ func (t *trier) build(ctx context.Context, idx index.Index) (took time.Duration,
 // does. The file is removed: it lasts as long as it is mapped.
 func (t *trier) saved(idx index.Index) error {
 	path := filepath.Join(t.c.catalog.snapshots(), "trial"+snapshotSuffix)
-	if err := index.Freeze(idx).Save(path, nil); err != nil {
+	s := index.Freeze(idx)
+	defer s.Discard()
+	if err := t.c.catalog.files.saveIndex(path, s, nil); err != nil {
 		return err
 	}
-	return os.Remove(path)
+	return t.c.catalog.files.Remove(path)
 }
 
 // ask asks the index on a single processor.

@@ -10,6 +10,7 @@ import (
 
 // Usage is what a data directory takes of the disk, in bytes.
 type Usage struct {
+	// Log is with its witness, and what was set aside of it.
 	Log       int64 `json:"log"`
 	Originals int64 `json:"originals"`
 	Index     int64 `json:"index"`
@@ -22,8 +23,8 @@ type Usage struct {
 // Usage returns what the data directory takes. It looks at every file, which takes
 // a second for some hundred thousand of them.
 func (l *Catalog) Usage(ctx context.Context) (u Usage, err error) {
-	parts := map[string]*int64{"log": &u.Log, "originals": &u.Originals, "index": &u.Index, "derived": &u.Derived}
-	err = filepath.WalkDir(l.dir, func(path string, d fs.DirEntry, err error) error {
+	parts := map[string]*int64{"log": &u.Log, "originals": &u.Originals, "index": &u.Index, "derived": &u.Derived, witnessFile: &u.Log, asideDir: &u.Log}
+	err = l.files.walk(l.dir, func(path string, d fs.DirEntry, err error) error {
 		if err = errors.Join(err, ctx.Err()); err != nil || d.IsDir() {
 			return ignoreGone(err)
 		}

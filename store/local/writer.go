@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -23,6 +24,9 @@ type change struct {
 	plan func(next store.Key) ([]store.Entry, error)
 	// exec replaces plan for a change that must be alone.
 	exec func() error
+	// grows is about how many bytes the store becomes larger; a change for which it
+	// is 0 is taken however little of the disk is free.
+	grows int64
 	// done is told when the change is durable and can be seen, or why not.
 	done func([]store.Entry, error)
 }
@@ -58,18 +62,22 @@ func (l *Catalog) write() {
 	defer close(l.written)
 	g := group{catalog: l}
 	for ch := range l.changes {
+		l.writeSome(&g, ch)
+	}
+}
+
+// writeSome commits a change and those that wait behind it.
+func (l *Catalog) writeSome(g *group, ch *change) {
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	defer g.flush()
+	for ok := true; ok; {
 		g.add(ch)
-		for more := true; more; {
-			select {
-			case ch, ok := <-l.changes:
-				if more = ok; ok {
-					g.add(ch)
-				}
-			default:
-				more = false
-			}
+		select {
+		case ch, ok = <-l.changes:
+		default:
+			return
 		}
-		g.flush()
 	}
 }
 
@@ -83,6 +91,8 @@ type group struct {
 	bytes   int
 	// partly tells that some of a change has been committed.
 	partly bool
+	// said is what the witness is to be told.
+	said []statement
 }
 
 type planned struct {
@@ -90,30 +100,30 @@ type planned struct {
 	entries []store.Entry
 }
 
-// Bounds of one commit, well under Badger's own.
+// Bounds of one commit; see bounds.group too.
 const (
-	maxGroupBytes   = 4 << 20
 	maxGroupChanges = 4096
 	// writeBytes is what each write counts beside its key and value, so that
 	// small ones keep within Badger's bound of their number: 15% of a table in
 	// memory by 96 bytes.
 	writeBytes = 96
+	// maxUpdate is what is reserved for a change that must be alone.
+	maxUpdate = 1 << 20
 )
 
 // add plans a change into the commit, after flushing what it depends on.
 func (g *group) add(ch *change) {
-	if failed := g.catalog.failed.Load(); failed != nil {
-		ch.done(nil, *failed)
+	if ch.exec != nil || g.depends(ch) || g.bytes > g.catalog.files.group() || len(g.planned) >= maxGroupChanges {
+		g.flush()
+	}
+	if err := g.refuses(ch); err != nil { // the flush may have failed
+		ch.done(nil, err)
 		return
 	}
 	if ch.exec != nil {
-		g.flush()
 		ch.done(nil, ch.exec())
 		g.catalog.told.happened()
 		return
-	}
-	if g.depends(ch) || g.bytes > maxGroupBytes || len(g.planned) >= maxGroupChanges {
-		g.flush()
 	}
 	g.begin()
 	if _, ok := g.next[ch.c]; !ok {
@@ -126,6 +136,17 @@ func (g *group) add(ch *change) {
 		return
 	}
 	g.stage(ch, entries)
+}
+
+// refuses returns why a change is not even planned, if it is not.
+func (g *group) refuses(ch *change) error {
+	if failed := g.catalog.failed.Load(); failed != nil {
+		return *failed
+	}
+	if ch.grows > 0 {
+		return g.catalog.space.take(ch.grows)
+	}
+	return nil
 }
 
 func (g *group) depends(ch *change) bool {
@@ -151,8 +172,8 @@ func (g *group) begin() {
 // stage writes a planned change into the transaction. One that does not fit
 // beside the others is committed after them.
 func (g *group) stage(ch *change, entries []store.Entry) {
-	writes, bytes, err := encode(ch.c.number, entries)
-	if err == nil && len(g.planned) > 0 && g.bytes+bytes > maxGroupBytes {
+	writes, bytes, err := ch.c.encode(entries)
+	if err == nil && len(g.planned) > 0 && g.bytes+bytes > g.catalog.files.group() {
 		g.flush()
 		g.add(ch)
 		return
@@ -162,9 +183,8 @@ func (g *group) stage(ch *change, entries []store.Entry) {
 	}
 	if err != nil {
 		// Part of it may be in the transaction: drop that, and the rest with it.
-		err = fmt.Errorf("stage: %w", err)
-		if g.partly { // memory is behind the log
-			g.catalog.failed.CompareAndSwap(nil, &err)
+		if err = fmt.Errorf("stage: %w", err); g.partly { // memory is behind the log
+			err = g.catalog.stop("commit", err)
 		}
 		g.fail(err, planned{ch, entries})
 		return
@@ -172,6 +192,7 @@ func (g *group) stage(ch *change, entries []store.Entry) {
 	for _, id := range ch.touches {
 		g.touched[ch.c][fileOf(id)] = true
 	}
+	ch.c.stage(entries)
 	g.planned = append(g.planned, planned{ch, entries})
 	g.next[ch.c] = entries[len(entries)-1].Key + 1
 }
@@ -180,15 +201,17 @@ func (g *group) stage(ch *change, entries []store.Entry) {
 // is committed in several, entry by entry in the order of the log: what a crash
 // leaves of it has not been acknowledged.
 func (g *group) stageEntry(w write) error {
-	if g.bytes+w.bytes > maxGroupBytes && len(g.planned) == 0 && g.bytes > 0 {
-		if err := g.txn.Commit(); err != nil {
-			err = fmt.Errorf("commit failed, restart to recover: %w", err)
-			g.catalog.failed.Store(&err)
+	if g.bytes+w.bytes > g.catalog.files.group() && len(g.planned) == 0 && g.bytes > 0 {
+		if err := g.catalog.prepare(g.bytes); err != nil {
 			return err
+		}
+		if err := g.txn.Commit(); err != nil {
+			return g.catalog.stop("commit", err)
 		}
 		g.txn, g.bytes, g.partly = g.catalog.db.NewTransaction(true), 0, true
 	}
 	g.bytes += w.bytes
+	g.said = append(g.said, w.said...)
 	for _, f := range w.parts {
 		if err := f(g.txn); err != nil {
 			return err
@@ -201,6 +224,8 @@ func (g *group) stageEntry(w write) error {
 type write struct {
 	parts []func(*badger.Txn) error
 	bytes int
+	// said is what the witness is told of it.
+	said []statement
 }
 
 func (w *write) remove(key []byte) {
@@ -223,9 +248,13 @@ func encode(number uint32, entries []store.Entry) (writes []write, bytes int, er
 		}
 		var w write
 		w.set(logKey(number, e.Key, entrySuffix), value)
+		said := stateOf(number, e, value)
 		if e.Kind == store.KindPut {
-			w.set(logKey(number, e.Key, vectorSuffix), sealVector(e.Vector))
+			vector := sealVector(e.Vector)
+			w.set(logKey(number, e.Key, vectorSuffix), vector)
+			said.vector = sealSum(vector)
 		}
+		w.said = append(w.said, said)
 		if e.Retires != 0 {
 			w.remove(logKey(number, e.Retires, entrySuffix))
 			w.remove(logKey(number, e.Retires, vectorSuffix))
@@ -242,34 +271,98 @@ func (g *group) flush() {
 	}
 	if len(g.planned) > 0 {
 		if err := g.commit(); err != nil {
-			// Whether it reached the disk is unknown: only the log can tell.
-			err = fmt.Errorf("commit failed, restart to recover: %w", err)
-			g.catalog.failed.Store(&err)
 			g.fail(err)
 			return
 		}
 	}
-	if err := g.index(); err != nil {
-		// Memory is behind the log, which has the truth.
-		err = fmt.Errorf("indexing failed, restart to recover: %w", err)
-		g.catalog.failed.Store(&err)
-		g.fail(err)
+	if err := g.index(); err != nil { // memory is behind the log, which has the truth
+		g.fail(g.catalog.stop("index", err))
 		return
 	}
 	for _, p := range g.planned {
-		p.change.done(p.entries, p.change.c.applyAll(p.entries))
+		err := p.change.c.applyAll(p.entries)
+		g.catalog.tellMended(p, g.said)
+		p.change.done(p.entries, err)
 	}
+	g.catalog.commits.Add(1)
+	g.catalog.committed.Store(time.Now().UnixNano())
 	g.reset()
 	g.catalog.poke()
 	g.catalog.told.happened()
 }
 
-// commit brings what was staged to the disk.
+// commit brings what was staged to the disk. Where it fails after it has begun,
+// only the log can tell whether that has it.
 func (g *group) commit() error {
+	if err := g.catalog.prepare(g.bytes); err != nil {
+		if g.partly {
+			err = g.catalog.stop("commit", err)
+		}
+		return err
+	}
 	_, end := g.catalog.Begin(g.catalog.ctx, "commit")
 	err := g.txn.Commit()
-	end(err)
+	if err == nil {
+		err = g.catalog.witness.add(g.said...)
+	}
+	if end(err); err != nil {
+		return g.catalog.stop("commit", err)
+	}
+	return nil
+}
+
+// prepare makes sure that a commit of n bytes does not fail for want of room or of
+// descriptors, as far as one can be sure, or says why it would: Badger would end
+// the process.
+func (l *Catalog) prepare(n int) error {
+	if err := canOpen(); err != nil {
+		return fault(err)
+	}
+	if l.wal.turns(int64(n)) {
+		if err := l.spareTable(); err != nil {
+			return err
+		}
+	}
+	err := l.wal.prepare(int64(n))
+	if errors.Is(err, store.ErrFull) {
+		if err = l.space.spare(l.files.ahead()); err == nil {
+			err = l.wal.prepare(int64(n))
+		}
+	}
 	return err
+}
+
+// spareTable makes sure of the room for a table, and for merging some. Where there is
+// for the table alone the log is opened again, and merges none: see openBadger.
+func (l *Catalog) spareTable() error {
+	if l.isStill() {
+		return l.space.spare(2 * l.wal.table)
+	}
+	err := l.space.spare(l.space.needs)
+	if err != nil && l.space.spare(2*l.wal.table) == nil {
+		err = l.stop("commit", err)
+	}
+	return err
+}
+
+// update commits a change that must be alone, and tells the witness of it.
+func (l *Catalog) update(f func(*badger.Txn) error, said ...statement) error {
+	if err := l.prepare(maxUpdate); err != nil {
+		return err
+	}
+	txn := l.db.NewTransaction(true)
+	defer txn.Discard()
+	if err := f(txn); err != nil {
+		return err
+	}
+	err := txn.Commit()
+	if err == nil {
+		err = l.witness.add(said...)
+	}
+	if err != nil {
+		return l.stop("commit", err)
+	}
+	return nil
 }
 
 // index gives the indexes the new vectors of the commit, those of a collection
@@ -314,6 +407,9 @@ func (g *group) fail(err error, more ...planned) {
 
 func (g *group) reset() {
 	g.txn.Discard()
+	for c := range g.next {
+		c.sizes.staged = growth{}
+	}
 	*g = group{catalog: g.catalog}
 }
 
@@ -331,15 +427,14 @@ func (l *Catalog) Close() error {
 	l.end()
 	<-l.written
 	<-l.maintained
+	l.originals.sweeping.Wait()
+	l.resuming.Wait()
 	l.saveAll()
-	l.reading.Lock()
+	l.owned.Lock()
 	l.gone = true
-	l.reading.Unlock()
-	err := l.db.Close()
-	if errors.Is(err, badger.ErrDBClosed) {
-		err = nil
-	}
-	if err = errors.Join(err, l.lock.Close()); err != nil {
+	l.owned.Unlock()
+	l.leave(store.ErrClosed)
+	if err := errors.Join(l.closeLog(), l.witness.close(), l.lock.Close()); err != nil {
 		return fmt.Errorf("close log: %w", err)
 	}
 	return nil

@@ -111,6 +111,7 @@ func Run(t *testing.T, open func(t *testing.T, place string) store.Catalog) {
 		{"reindexing keeps the answers", reindexing},
 		{"concurrent callers lose nothing", concurrency},
 		{"unknown collections are said to be unknown", unknown},
+		{"a patient is erased from what stands behind a collection too", exchangedErasure},
 	} {
 		t.Run(c.fact, func(t *testing.T) {
 			catalog := open(t, t.TempDir())
@@ -122,10 +123,14 @@ func Run(t *testing.T, open func(t *testing.T, place string) store.Catalog) {
 	t.Run("all that was ever said is kept", func(t *testing.T) { history(t, open) })
 	t.Run("a collection is amended for good", func(t *testing.T) { amending(t, open) })
 	t.Run("nothing is found of an erased patient once the store is compacted", func(t *testing.T) { erasure(t, open) })
+	t.Run("a collection and what stands behind it take each other's place", func(t *testing.T) { exchanging(t, open) })
 	t.Run("tasks keep their settings", func(t *testing.T) { settings(t, open) })
 	t.Run("what is derived is kept until its collection is dropped", func(t *testing.T) { derived(t, open) })
 	t.Run("documents are kept as they were saved last", func(t *testing.T) { documents(t, open) })
 	t.Run("who waits is told of every change", func(t *testing.T) { changed(t, open) })
+	t.Run("whatever is asked is answered as by a model", func(t *testing.T) {
+		Operations(t, open, OperationOptions{Seed: 1, Length: 150})
+	})
 	t.Run("a closed store says so", func(t *testing.T) {
 		catalog := filled(t, open(t, t.TempDir()), 2)
 		must(t, catalog.Ready(t.Context()))

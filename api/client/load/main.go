@@ -2,7 +2,8 @@
 // how long its answers take, which of them are errors, and how its memory is
 // meanwhile. It is for a server of its own, in whose collection it stores, replaces
 // and labels synthetic images; their number does not grow, so that memory should
-// not either.
+// not either. As a soak it deletes, reindexes and compacts too, samples all that may
+// leak, and fails where that grows.
 package main
 
 import (
@@ -32,6 +33,7 @@ type options struct {
 	clients, images, pid           int
 	duration                       time.Duration
 	growth                         float64
+	soak                           soak
 }
 
 func parse(args []string) (o options, err error) {
@@ -44,6 +46,10 @@ func parse(args []string) (o options, err error) {
 	f.IntVar(&o.pid, "pid", 0, "process of the server, whose memory is sampled; 0 for none")
 	f.DurationVar(&o.duration, "duration", 5*time.Minute, "how long")
 	f.Float64Var(&o.growth, "growth", 1.2, "how much of its memory the server may have at the end, as a multiple")
+	f.StringVar(&o.soak.admin, "admin", "", "base URL of the server's admin listener: makes it a soak")
+	f.StringVar(&o.soak.data, "data", "", "data directory of the server, whose size a soak samples")
+	f.StringVar(&o.soak.out, "out", "", "folder for a soak's samples and plot; none if not given")
+	f.DurationVar(&o.soak.every, "every", 10*time.Second, "time between a soak's samples")
 	err, o.key = f.Parse(args), os.Getenv("NEARCASE_KEY")
 	if err == nil && (f.NArg() > 0 || o.clients < 1 || o.images < 2) {
 		err = errors.New("give flags alone, with at least 1 client and 2 images")
@@ -60,6 +66,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	defer w.http.CloseIdleConnections()
 	if err := w.prepare(ctx); err != nil {
 		return err
+	}
+	if o.soak.admin != "" {
+		return w.keepOn(ctx, out)
 	}
 	m := newMemory(o.pid)
 	ended := m.watch(ctx, o.duration)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -35,7 +36,7 @@ func newWorkload(o options) *workload {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConns, transport.MaxIdleConnsPerHost = o.clients, o.clients
 	w := &workload{options: o, http: &http.Client{Transport: transport, Timeout: 2 * time.Minute}, tally: map[string]*tally{}}
-	for _, a := range actions() {
+	for _, a := range w.actions() {
 		w.tally[a.name] = &tally{}
 	}
 	return w
@@ -48,10 +49,13 @@ type action struct {
 	request func(w *workload, r *rand.Rand) request
 }
 
-// request is a body to post to the collection.
-type request struct{ path, mediaType, body string }
+// request is a body to post to the collection, unless by another method.
+type request struct{ path, mediaType, body, method string }
 
-func actions() []action {
+func (w *workload) actions() []action {
+	if w.soak.admin != "" {
+		return soaking()
+	}
 	return []action{
 		{"ingest", 15, ingest},
 		{"similar", 35, similar},
@@ -60,14 +64,14 @@ func actions() []action {
 	}
 }
 
-func draw(r *rand.Rand) action {
+func (w *workload) draw(r *rand.Rand) action {
 	n := r.IntN(100)
-	for _, a := range actions() {
+	for _, a := range w.actions() {
 		if n -= a.weight; n < 0 {
 			return a
 		}
 	}
-	return actions()[0]
+	return w.actions()[0]
 }
 
 var classes = []string{"dark", "light"}
@@ -75,7 +79,7 @@ var classes = []string{"dark", "light"}
 // ingest replaces an image by another.
 func ingest(w *workload, r *rand.Rand) request {
 	n := r.IntN(w.images)
-	return request{"/instances?replace=true", "application/x-ndjson", w.line(r, n)}
+	return request{path: "/instances?replace=true", mediaType: "application/x-ndjson", body: w.line(r, n)}
 }
 
 // line is an image with what is known of it.
@@ -89,22 +93,22 @@ func (w *workload) line(r *rand.Rand, n int) string {
 
 func similar(w *workload, r *rand.Rand) request {
 	if r.IntN(2) == 0 {
-		return request{"/similar", "application/json", fmt.Sprintf(`{"instance":"i%d","k":10}`, r.IntN(w.images))}
+		return request{path: "/similar", mediaType: "application/json", body: fmt.Sprintf(`{"instance":"i%d","k":10}`, r.IntN(w.images))}
 	}
-	return request{"/similar", "image/bmp", string(bitmap(r, r.IntN(2)))}
+	return request{path: "/similar", mediaType: "image/bmp", body: string(bitmap(r, r.IntN(2)))}
 }
 
 func classify(w *workload, r *rand.Rand) request {
 	if r.IntN(2) == 0 {
-		return request{"/classify", "application/json", fmt.Sprintf(`{"instance":"i%d"}`, r.IntN(w.images))}
+		return request{path: "/classify", mediaType: "application/json", body: fmt.Sprintf(`{"instance":"i%d"}`, r.IntN(w.images))}
 	}
-	return request{"/classify", "image/bmp", string(bitmap(r, r.IntN(2)))}
+	return request{path: "/classify", mediaType: "image/bmp", body: string(bitmap(r, r.IntN(2)))}
 }
 
 // labels gives an image the label of its kind, or withdraws it for a while.
 func labels(w *workload, r *rand.Rand) request {
 	n := r.IntN(w.images)
-	return request{"/labels", "application/json", fmt.Sprintf(`{"labels":[{"instance":"i%d","task":"finding","classes":[%q],"reader":"r%d"}]}`,
+	return request{path: "/labels", mediaType: "application/json", body: fmt.Sprintf(`{"labels":[{"instance":"i%d","task":"finding","classes":[%q],"reader":"r%d"}]}`,
 		n, classes[(n+r.IntN(10)/9)%2], r.IntN(3))}
 }
 
@@ -148,15 +152,25 @@ func (w *workload) prepare(ctx context.Context) error {
 	return nil
 }
 
-// errBusy is a server that says when to come back.
-var errBusy = errors.New("busy")
+var (
+	// errBusy is a server that says when to come back.
+	errBusy = errors.New("busy")
+	// errGone is an image that was deleted before, in a soak.
+	errGone = errors.New("gone")
+)
 
 // send posts a request and reads its answer. It returns how long a server that is
 // busy wants to be left alone.
 func (w *workload) send(ctx context.Context, method, path, mediaType, body string) (time.Duration, error) {
+	_, wait, err := w.answer(ctx, method, path, mediaType, body)
+	return wait, err
+}
+
+// answer is send for who wants the answer.
+func (w *workload) answer(ctx context.Context, method, path, mediaType, body string) (text []byte, wait time.Duration, err error) {
 	h, err := http.NewRequestWithContext(ctx, method, w.server+path, bytes.NewReader([]byte(body)))
 	if err != nil {
-		return 0, err
+		return nil, 0, err
 	}
 	if mediaType != "" {
 		h.Header.Set("Content-Type", mediaType)
@@ -166,21 +180,23 @@ func (w *workload) send(ctx context.Context, method, path, mediaType, body strin
 	}
 	answer, err := w.http.Do(h)
 	if err != nil {
-		return 0, err
+		return nil, 0, err
 	}
 	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
+	if text, err = io.ReadAll(answer.Body); err != nil {
+		return nil, 0, err
+	}
 	busy := answer.StatusCode == http.StatusTooManyRequests || answer.StatusCode == http.StatusServiceUnavailable
 	switch {
-	case err != nil:
-		return 0, err
 	case busy && answer.Header.Get("Retry-After") != "":
 		wait, _ := time.ParseDuration(answer.Header.Get("Retry-After") + "s")
-		return wait, errBusy
+		return nil, wait, errBusy
+	case w.soak.admin != "" && bytes.Contains(text, []byte(`"instance_not_found"`)):
+		return nil, 0, errGone
 	case answer.StatusCode >= 300:
-		return 0, fmt.Errorf("%s %s: %s: %.300s", method, path, answer.Status, text)
+		return nil, 0, fmt.Errorf("%s %s: %s: %.300s", method, path, answer.Status, text)
 	}
-	return 0, nil
+	return text, 0, nil
 }
 
 // work lets all clients ask until the time is over.
@@ -202,10 +218,10 @@ func (w *workload) work(ctx context.Context, d time.Duration) {
 // ask sends one request and counts what became of it. One that the end of the time
 // has cut off counts for nothing.
 func (w *workload) ask(ctx context.Context, r *rand.Rand) {
-	a := draw(r)
+	a := w.draw(r)
 	q := a.request(w, r)
 	began := time.Now()
-	wait, err := w.send(ctx, http.MethodPost, "/v1/collections/"+w.collection+q.path, q.mediaType, q.body)
+	wait, err := w.send(ctx, cmp.Or(q.method, http.MethodPost), "/v1/collections/"+w.collection+q.path, q.mediaType, q.body)
 	took := time.Since(began)
 	if ctx.Err() != nil {
 		return
@@ -215,7 +231,7 @@ func (w *workload) ask(ctx context.Context, r *rand.Rand) {
 	switch {
 	case err == nil:
 		t.took = append(t.took, took)
-	case errors.Is(err, errBusy):
+	case errors.Is(err, errBusy), errors.Is(err, errGone):
 		t.refused++
 	default:
 		t.failed++
@@ -234,9 +250,9 @@ func (w *workload) ask(ctx context.Context, r *rand.Rand) {
 
 func (w *workload) print(out io.Writer, d time.Duration) {
 	fmt.Fprintf(out, "%d clients for %s\n\n", w.clients, d)
-	fmt.Fprintln(out, "| operation | requests/s | p50, ms | p95, ms | p99, ms | refused with Retry-After | errors |")
+	fmt.Fprintln(out, "| operation | requests/s | p50, ms | p95, ms | p99, ms | refused with Retry-After, or of what is gone | errors |")
 	fmt.Fprintln(out, "| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-	for _, a := range actions() {
+	for _, a := range w.actions() {
 		t := w.tally[a.name]
 		slices.Sort(t.took)
 		fmt.Fprintf(out, "| %s | %.1f | %s | %s | %s | %d | %d |\n", a.name, float64(len(t.took))/d.Seconds(),

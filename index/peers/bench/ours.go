@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"nearcase/index"
@@ -42,14 +43,31 @@ func (o ours) addAll(ctx context.Context, vectors [][]float32) error {
 // returns the seconds that took.
 func (o ours) save(path string) (float64, error) {
 	began := time.Now()
-	err := index.Freeze(o.x).Save(path, nil)
+	f, err := os.Create(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	s := index.Freeze(o.x)
+	defer s.Discard()
+	if err = s.Write(f, nil); err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		err = s.Adopt(f)
+	}
 	return time.Since(began).Seconds(), err
 }
 
 // open opens a saved index and returns the seconds until it has answered.
 func (o ours) open(path string, query []float32) (float64, error) {
 	began := time.Now()
-	x, _, err := index.Load(path, o.spec, len(query))
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	x, _, err := index.Load(f, o.spec, len(query))
 	if err == nil {
 		_, err = x.Search(query, 10, index.Filter{})
 	}
