@@ -132,25 +132,29 @@ func (s *Service) forgetAll(ctx context.Context, collection string) (answers int
 	return answers, errors.Join(unpinned, err, s.dropJobResults(ctx, collection))
 }
 
-// soughtAgain is how often the store is compacted where traces are left of what others
-// have stored and deleted meanwhile.
-const soughtAgain = 3
+// seeks is how often what is left is looked for where others store the same meanwhile,
+// or store and delete it.
+const seeks = 3
 
 // verify compacts the store and looks for what may be left.
 func (e *erasure) verify(ctx context.Context, traces store.Traces) (err error) {
 	v := &e.Verification
-	for range soughtAgain {
+	all := traces
+	for range seeks {
 		if e.Compacted, err = e.s.Catalog.Compact(ctx, e.progress); err != nil {
 			return fmt.Errorf("%w: compact it (nearcase compact)", err)
 		}
-		if v.Sought, err = e.s.Catalog.Seek(ctx, traces); err != nil {
+		if v.Sought, err = e.s.Catalog.Seek(ctx, traces); err == nil && v.Matches > 0 {
+			traces, err = e.s.Catalog.Unshared(ctx, traces)
+		}
+		if err != nil {
 			return fmt.Errorf("verify: %w", err)
 		}
 		if v.Matches == 0 {
 			break
 		}
 	}
-	v.Texts, v.Digests, v.Vectors = len(traces.Texts)-v.Short, len(traces.Digests), len(traces.Vectors)
+	v.Texts, v.Digests, v.Vectors, v.Again = len(all.Texts)-v.Short, len(all.Digests), len(all.Vectors), all.Len()-traces.Len()
 	if v.Matches > 0 {
 		return fmt.Errorf("verify: traces are left in %s", strings.Join(v.In, ", "))
 	}

@@ -57,6 +57,9 @@ type Verification struct {
 	Texts   int `json:"texts"`
 	Digests int `json:"digests"`
 	Vectors int `json:"vectors"`
+	// Again counts what was not looked for any more since others have stored the same
+	// meanwhile.
+	Again int `json:"stored_again,omitempty"`
 }
 
 // IsVerified reports whether nothing was found of what was looked for.

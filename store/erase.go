@@ -62,9 +62,6 @@ type Sought struct {
 	// Short counts the texts that were not looked for: they are so short that they
 	// are found by chance.
 	Short int `json:"short"`
-	// Again counts the traces that were left out since others have stored the same
-	// meanwhile.
-	Again int `json:"stored_again,omitempty"`
 }
 
 // Compacted says what rewriting a store did.

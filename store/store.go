@@ -127,6 +127,9 @@ type Catalog interface {
 	// is found in runs of 16 bytes counts of a vector, and only whole words of
 	// texts.
 	Seek(ctx context.Context, t Traces) (Sought, error)
+	// Unshared returns the traces that nothing has which is stored now: others may have
+	// stored the same since they were taken down.
+	Unshared(ctx context.Context, t Traces) (Traces, error)
 
 	// Instance returns one instance with its labels; an unknown one is
 	// ErrInstance.

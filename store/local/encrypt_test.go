@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"nearcase/store"
@@ -394,12 +395,12 @@ func TestACrashWhileKeysAreChangedLosesNothing(t *testing.T) {
 	for _, c := range keyChanges(t) {
 		place, want := stored(t, c.before)
 		for _, at := range []string{"begun", "checked", "log.old", "log", "file 3", "written", "settled", "no crash"} {
-			image, files := filepath.Join(t.TempDir(), "x"), 0
+			image := filepath.Join(t.TempDir(), "x")
+			var files atomic.Int32 // they are written by several goroutines
 			must(t, local.CopyDir(image, place))
 			_, err := c.do(image, local.Reaching(local.Options{Key: cmpKey(c.before, c.after)}, func(step string) error {
 				if step == "file" {
-					files++
-					step = fmt.Sprint("file ", files)
+					step = fmt.Sprint("file ", files.Add(1))
 				}
 				if step == at {
 					return crash

@@ -30,27 +30,11 @@ const (
 	maxFoundIn = 20
 )
 
-// Seek implements store.Catalog. It reads every file of the data directory, those that
-// are encrypted as what they hold. What others have stored again before it has ended
-// is no trace any more.
-func (l *Catalog) Seek(ctx context.Context, t store.Traces) (s store.Sought, err error) {
-	again := 0
-	for {
-		s, err = l.seek(ctx, t)
-		s.Again = again
-		if err != nil || s.Matches == 0 {
-			return s, err
-		}
-		left, err := l.unshared(t)
-		if err != nil || left.Len() == t.Len() {
-			return s, err
-		}
-		again, t = again+t.Len()-left.Len(), left
+// Unshared implements store.Catalog.
+func (l *Catalog) Unshared(ctx context.Context, t store.Traces) (left store.Traces, err error) {
+	if err := l.open(ctx); err != nil {
+		return left, err
 	}
-}
-
-// unshared are the traces that nothing has which is stored.
-func (l *Catalog) unshared(t store.Traces) (left store.Traces, err error) {
 	all := l.all()
 	for _, text := range t.Texts {
 		if !slices.ContainsFunc(all, func(c *collection) bool { return c.names(text) }) {
@@ -63,9 +47,10 @@ func (l *Catalog) unshared(t store.Traces) (left store.Traces, err error) {
 		}
 	}
 	for _, v := range t.Vectors {
-		has, shared := false, false
+		shared := false
 		for _, c := range all {
-			if has, err = c.hasVector(v); err != nil {
+			has, err := c.hasVector(v)
+			if err != nil {
 				return left, err
 			}
 			shared = shared || has
@@ -77,8 +62,9 @@ func (l *Catalog) unshared(t store.Traces) (left store.Traces, err error) {
 	return left, nil
 }
 
-// seek looks once.
-func (l *Catalog) seek(ctx context.Context, t store.Traces) (s store.Sought, err error) {
+// Seek implements store.Catalog. It reads every file of the data directory, those that
+// are encrypted as what they hold.
+func (l *Catalog) Seek(ctx context.Context, t store.Traces) (s store.Sought, err error) {
 	if err := l.open(ctx); err != nil {
 		return s, err
 	}
