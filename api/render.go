@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -92,30 +93,39 @@ func (s *Service) Thumbnail(ctx context.Context, collection, id string) (Rendere
 	return r, nil
 }
 
-// picture reads and decodes an instance's original in a turn to use the processor, so
-// that no more of them are in memory than there are turns.
-func (s *Service) picture(ctx context.Context, collection string, i store.Instance, o RenderOptions) (*embed.Picture, error) {
+// picture is an instance as it is to be shown.
+func (s *Service) picture(ctx context.Context, collection string, i store.Instance, o RenderOptions) (shown *embed.Picture, err error) {
+	view := embed.View{Levels: o.Levels, Centre: o.Window.Centre, Width: o.Window.Width, Function: o.Window.Function}
+	err = s.withPicture(ctx, collection, i, o.Frame, view, func(p *embed.Picture) error {
+		if shown = p; o.Width > 0 && o.Height > 0 {
+			shown = p.Within(o.Width, o.Height)
+		}
+		return nil
+	})
+	return shown, err
+}
+
+// withPicture reads and decodes a frame of an instance's original, 0 being the instance's
+// own, and calls use: all in a turn to use the processor, so that no more of them are in
+// memory than there are turns.
+func (s *Service) withPicture(ctx context.Context, collection string, i store.Instance, frame int, v embed.View, use func(*embed.Picture) error) error {
 	if err := s.embedding(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	defer s.embedded()
 	data, err := s.original(ctx, collection, i.ID)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	img, err := embed.Open(data, s.Limits)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	frame := o.Frame
-	if frame == 0 {
-		frame = max(i.Frame, 1)
+	p, err := img.Picture(cmp.Or(frame, i.Frame, 1)-1, v)
+	if err != nil {
+		return err
 	}
-	p, err := img.Picture(frame-1, embed.View{Levels: o.Levels, Centre: o.Window.Centre, Width: o.Window.Width, Function: o.Window.Function})
-	if err != nil || o.Width <= 0 || o.Height <= 0 {
-		return p, err
-	}
-	return p.Within(o.Width, o.Height), nil
+	return use(p)
 }
 
 func (s *Service) original(ctx context.Context, collection, id string) ([]byte, error) {

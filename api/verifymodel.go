@@ -114,30 +114,17 @@ func (v *verifier) alike(stored, now []float32) error {
 }
 
 // embedStored makes the vector of a stored instance from its original.
-func (s *Service) embedStored(ctx context.Context, collection string, m *embed.Model, i store.Instance) ([]float32, error) {
-	if err := s.embedding(ctx); err != nil {
-		return nil, err
-	}
-	defer s.embedded()
-	data, err := s.original(ctx, collection, i.ID)
-	if err != nil {
-		return nil, err
-	}
-	img, err := embed.Open(data, s.Limits)
-	if err != nil {
-		return nil, err
-	}
-	picture, err := img.Picture(max(i.Frame, 1)-1, m.Manifest().View())
-	if err != nil {
-		return nil, err
-	}
-	tensor := make([]float32, m.Manifest().InputLen())
-	if err := m.Manifest().Preprocess(picture, tensor); err != nil {
-		return nil, err
-	}
-	vectors, err := m.Embed(ctx, tensor, 1)
-	if err != nil {
-		return nil, err
-	}
-	return vectors[0], nil
+func (s *Service) embedStored(ctx context.Context, collection string, m *embed.Model, i store.Instance) (v []float32, err error) {
+	err = s.withPicture(ctx, collection, i, 0, m.Manifest().View(), func(p *embed.Picture) error {
+		tensor := make([]float32, m.Manifest().InputLen())
+		if err := m.Manifest().Preprocess(p, tensor); err != nil {
+			return err
+		}
+		vectors, err := m.Embed(ctx, tensor, 1)
+		if err == nil {
+			v = vectors[0]
+		}
+		return err
+	})
+	return v, err
 }
