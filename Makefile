@@ -134,7 +134,7 @@ bench-embed: setup
 # bench-reembed embeds 5,856 radiographs again with ResNet-18, its server killed five
 # times on the way (some minutes on two cores; NEARCASE_TESTDATA as for bench-accuracy).
 bench-reembed: setup
-	$(with-library) $(GO) test -run TestAllRadiographsAreReembedded -timeout 2h -v ./cmd/nearcase -reembed
+	$(with-library) $(GO) test -run '^$$' -bench '^BenchmarkReembedding$$' -benchtime 1x -timeout 2h -v ./cmd/nearcase
 
 # bench-http loads a server as 64 clients would for five minutes, and compares
 # similar over HTTP with the bare index: make bench-http DURATION=20s ROWS=10000

@@ -213,13 +213,13 @@ func labelUntilKilled(t *testing.T, data string, round int, want map[string]stri
 
 // startServer starts a server in a process of its own on a free port. kill
 // returns when the process has ended.
-func startServer(ctx context.Context, t *testing.T, data string) (url string, kill func()) {
+func startServer(ctx context.Context, t testing.TB, data string) (url string, kill func()) {
 	t.Helper()
 	return started(t, program(ctx, t, "--data", data, "serve", "--listen", "127.0.0.1:0"))
 }
 
 // started is startServer for a program that is to be one.
-func started(t *testing.T, p *exec.Cmd) (url string, kill func()) {
+func started(t testing.TB, p *exec.Cmd) (url string, kill func()) {
 	t.Helper()
 	stderr, err := p.StderrPipe()
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 )
 
 // asked sends JSON to a server and decodes what it answers.
-func asked[T any](t *testing.T, method, url, body string) (v T) {
+func asked[T any](t testing.TB, method, url, body string) (v T) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
 	if err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -25,12 +24,10 @@ import (
 	"nearcase/store/local"
 )
 
-var reembedAll = flag.Bool("reembed", false, "embed all radiographs again, which takes minutes")
-
 // reembedding is a data directory whose server is killed while it embeds a collection
 // again.
 type reembedding struct {
-	t          *testing.T
+	t          testing.TB
 	data       string
 	model      string
 	perSecond  float64
@@ -71,15 +68,15 @@ func TestAReembeddingOutlivesKills(t *testing.T) {
 }
 
 // All 5,856 radiographs, from the built-in network to ResNet-18.
-func TestAllRadiographsAreReembedded(t *testing.T) {
+func BenchmarkReembedding(b *testing.B) {
 	root := os.Getenv("NEARCASE_TESTDATA")
-	if !*reembedAll || root == "" {
-		t.Skip("embeds 5,856 images twice: make bench-reembed, with NEARCASE_TESTDATA set")
+	if root == "" {
+		b.Skip("NEARCASE_TESTDATA is not set")
 	}
-	onnxtest.Require(t)
-	models := filepath.Join(t.TempDir(), "resnet18")
+	onnxtest.Require(b)
+	models := filepath.Join(b.TempDir(), "resnet18")
 	if err := os.MkdirAll(models, 0o700); err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
 	for from, to := range map[string]string{
 		filepath.Join(root, "models/resnet18_layer3_gap256.onnx"):                 "resnet18_layer3_gap256.onnx",
@@ -87,29 +84,29 @@ func TestAllRadiographsAreReembedded(t *testing.T) {
 	} {
 		content, err := os.ReadFile(from)
 		if err != nil {
-			t.Fatal(err)
+			b.Fatal(err)
 		}
 		content = []byte(strings.Replace(string(content), "name: resnet18-layer3", "name: resnet18", 1))
 		if err := os.WriteFile(filepath.Join(models, to), content, 0o600); err != nil {
-			t.Fatal(err)
+			b.Fatal(err)
 		}
 	}
-	t.Setenv("NEARCASE_MODELS", filepath.Dir(models))
-	data := filepath.Join(t.TempDir(), "data")
+	b.Setenv("NEARCASE_MODELS", filepath.Dir(models))
+	data := filepath.Join(b.TempDir(), "data")
 	began := time.Now()
-	succeed(t, "--data", data, "ingest", "--collection", "cxr", filepath.Join(root, "cxr/labels.csv"))
-	t.Logf("ingest with the built-in network: %.0f s", time.Since(began).Seconds())
+	succeed(b, "--data", data, "ingest", "--collection", "cxr", filepath.Join(root, "cxr/labels.csv"))
+	b.Logf("ingest with the built-in network: %.0f s", time.Since(began).Seconds())
 	images, err := filepath.Glob(filepath.Join(root, "cxr/NORMAL/*"))
 	if err != nil || len(images) == 0 {
-		t.Fatal(images, err)
+		b.Fatal(images, err)
 	}
-	r := newReembedding(t, data, "resnet18", images[0])
+	r := newReembedding(b, data, "resnet18", images[0])
 	r.embed(5)
 	r.checkReport()
 	r.switches()
 }
 
-func newReembedding(t *testing.T, data, model, query string) *reembedding {
+func newReembedding(t testing.TB, data, model, query string) *reembedding {
 	t.Helper()
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -279,7 +276,7 @@ func deviation(x []float64, mean float64) float64 {
 
 // sameHistories checks that both collections have the same instances with the same
 // labels under the same keys.
-func sameHistories(t *testing.T, l *local.Catalog) {
+func sameHistories(t testing.TB, l *local.Catalog) {
 	t.Helper()
 	of, err := l.List(t.Context(), "cxr", 0, 10_000)
 	if err != nil {
@@ -303,7 +300,7 @@ func sameHistories(t *testing.T, l *local.Catalog) {
 
 // nearestOf scans all vectors for the ten nearest of every instance that are not of its
 // patient.
-func nearestOf(t *testing.T, l *local.Catalog, name string) map[string][]string {
+func nearestOf(t testing.TB, l *local.Catalog, name string) map[string][]string {
 	t.Helper()
 	all, err := l.List(t.Context(), name, 0, 10_000)
 	if err != nil {
