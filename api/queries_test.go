@@ -25,7 +25,7 @@ func ward(t *testing.T, s *api.Service, catalog store.Catalog, call func(patient
 		}
 		put(t, catalog, store.Record{
 			Instance: store.Instance{
-				ID: fmt.Sprint("i", i), Patient: call(fmt.Sprint("p", i/8)), Study: study, Name: fmt.Sprint("film ", i%3),
+				ID: fmt.Sprint("i", i), Patient: call(fmt.Sprint("p", i/8)), Study: study, Name: fmt.Sprint("radiograph ", i%3),
 				Metadata: map[string]string{"Modality": []string{"CR", "DX"}[i%2], "PatientAge": fmt.Sprintf("%03dY", 10+i)},
 			},
 			Vector: unit(1, float64(i)/10, 0, 0), Fingerprint: fingerprint,

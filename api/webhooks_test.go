@@ -243,7 +243,6 @@ func TestAMessageThatIsSentAgainTellsNothingOfWhatIsGone(t *testing.T) {
 func TestWhatIsGivenUpIsADeadLetter(t *testing.T) {
 	catalog := emptyCatalog(t)
 	s := delivering(t, catalog, 2)
-	resume(t, s)
 	c, err := s.Collection(t.Context(), "c")
 	if err != nil {
 		t.Fatal(err)
@@ -252,6 +251,7 @@ func TestWhatIsGivenUpIsADeadLetter(t *testing.T) {
 	made := hooked(t, s, api.NewWebhook{URL: r.url, Types: []string{api.InstanceStored, api.InstanceDeleted}})
 	r.answers(http.StatusTeapot)
 	put(t, s.Catalog, ofStudy(c.Fingerprint, "i1", "s1"), ofStudy(c.Fingerprint, "i2", "s1"))
+	resume(t, s) // after both, so that one message tells of them
 	<-r.taken
 	<-r.taken
 	hookOnce(t, s, made.ID, func(h api.Webhook) bool { return h.Dead == 1 })
