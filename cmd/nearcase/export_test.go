@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"nearcase/api"
+	"nearcase/embed/onnx/onnxtest"
 )
 
 func TestAnExportAppearsWhole(t *testing.T) {
@@ -59,6 +60,7 @@ func TestAnExportAppearsWhole(t *testing.T) {
 }
 
 func TestExportsThatAreRefusedLeaveNothing(t *testing.T) {
+	onnxtest.Require(t)
 	dir := t.TempDir()
 	data := filepath.Join(dir, "data")
 	succeed(t, "--data", data, "collections", "create", "default")

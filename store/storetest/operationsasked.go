@@ -130,6 +130,7 @@ func (o *operating) putAll(c *modelled, records []store.Record, together int) {
 			}
 		}
 	}
+	c.leave(records)
 }
 
 func (o *operating) label(c *modelled) {

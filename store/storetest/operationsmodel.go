@@ -181,9 +181,6 @@ func (c *modelled) put(records []store.Record) ([]store.Outcome, error) {
 	first := records[0]
 	there := c.of(cmp.Or(first.Instance.File, first.Instance.ID))
 	if err := c.refuses(records, there); err != nil {
-		if first.Original != nil && !c.meta.DiscardOriginals && c.refers(first.Instance.Digest) && !c.originals[first.Instance.Digest] {
-			c.unsure[first.Instance.Digest] = true
-		}
 		return nil, err
 	}
 	replaced := false
@@ -207,6 +204,17 @@ func (c *modelled) put(records []store.Record) ([]store.Outcome, error) {
 		delete(c.unsure, first.Instance.Digest)
 	}
 	return outcomes, nil
+}
+
+// leave follows a call of Put: the original of a batch that was refused may stay for
+// the sake of an instance that has its digest and came without, in the same call too.
+func (c *modelled) leave(records []store.Record) {
+	for _, r := range records {
+		digest := r.Instance.Digest
+		if r.Original != nil && !c.meta.DiscardOriginals && c.refers(digest) && !c.originals[digest] {
+			c.unsure[digest] = true
+		}
+	}
 }
 
 // refuses returns why a batch is refused.
