@@ -10,7 +10,8 @@ ARGS    ?=
 # How long each fuzz target runs: a few seconds in `make test`, longer by hand.
 FUZZTIME ?= 2s
 # Tests that take minutes with the race detector: of thousands of images, and of
-# processes of their own. The others look for races in the same code.
+# processes of their own, as are most of cmd/nearcase, which decides nothing. The others
+# look for races in the same code.
 LONG := ^(TestAllRadiographs|TestKilledIngestLosesNothing|TestEvaluateWritesAReport|TestCrasherFindsNothingLost|TestAReembeddingOutlivesKills|TestAServerOutlivesAFullDisk|TestAServerOutlivesTheEndOfItsDescriptors|TestDamageIsNeverAWrongAnswer|TestPowerLossLosesNothingAcknowledged)$$
 
 
@@ -35,8 +36,9 @@ build: setup
 # test fuzzes every parser for a few seconds and then runs all tests, with the race
 # detector save those that take long. make race is all with it.
 test: setup fuzz-short
-	$(with-library) $(GO) test -run '$(LONG)' -timeout 20m ./api ./cmd/nearcase ./store/local ./store/local/powerloss
-	$(with-library) $(GO) test -race -skip '$(LONG)' -timeout 20m ./...
+	$(with-library) $(GO) test -run '$(LONG)' -timeout 20m ./api ./store/local ./store/local/powerloss
+	$(with-library) $(GO) test -timeout 20m ./cmd/nearcase
+	$(with-library) $(GO) test -race -skip '$(LONG)' -timeout 20m $$($(GO) list ./... | grep -vx nearcase/cmd/nearcase)
 
 race: setup
 	$(with-library) $(GO) test -race -timeout 30m ./...

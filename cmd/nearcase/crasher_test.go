@@ -20,6 +20,7 @@ var (
 // delete and erase, and an operator reindexes and compacts: all that it acknowledged
 // is there each time, and it answers as one that was never killed.
 func TestCrasherFindsNothingLost(t *testing.T) {
+	t.Parallel() // its server is a process of its own
 	onnxtest.Require(t)
 	self, err := os.Executable()
 	if err != nil {

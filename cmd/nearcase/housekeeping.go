@@ -16,29 +16,32 @@ type housekeeping struct {
 	share   float64       // of the log that has been deleted, above which it is worth it
 	at      time.Duration // of the day; negative is whenever it is quiet
 	logger  *slog.Logger
+	// every is how often it is looked whether something is to be done, collects how
+	// long originals that nothing needs may stay, and quiet how long after a commit it
+	// is quiet.
+	every, collects, quiet time.Duration
 	// last is when it was looked last, collected when originals were, and counted how
 	// many commits there had been when what is deleted was.
 	last, collected time.Time
 	counted         int64
 }
 
-const (
-	// houseEvery is how often it is looked whether something is to be done.
-	houseEvery = time.Minute
-	// collectEvery is how long originals that nothing needs may stay.
-	collectEvery = 24 * time.Hour
-	// quietFor is how long after a commit it is quiet.
-	quietFor = 2 * time.Minute
-)
-
 // keepHouse looks after the store until the context ends.
 func (r *running) keepHouse(ctx context.Context, l *local.Catalog) {
 	at, _ := r.c.Maintenance.at() // checked by config.check
-	h := housekeeping{catalog: l, service: r.service.Load(), share: r.c.Maintenance.CompactDeleted, at: at, logger: r.logger, last: time.Now(), collected: time.Now()}
-	if l.Uncompacted() {
+	h := housekeeping{
+		catalog: l, service: r.service.Load(), share: r.c.Maintenance.CompactDeleted, at: at, logger: r.logger,
+		every: time.Minute, collects: 24 * time.Hour, quiet: 2 * time.Minute, last: time.Now(), collected: time.Now(),
+	}
+	h.keep(ctx)
+}
+
+// keep looks again and again until the context ends.
+func (h *housekeeping) keep(ctx context.Context) {
+	if h.catalog.Uncompacted() {
 		h.compact(ctx, "an erasure was not compacted")
 	}
-	every := time.NewTicker(houseEvery)
+	every := time.NewTicker(h.every)
 	defer every.Stop()
 	for {
 		select {
@@ -56,12 +59,12 @@ func (h *housekeeping) look(ctx context.Context, now time.Time) {
 	if h.last = now; !due {
 		return
 	}
-	if now.Sub(h.collected) >= collectEvery {
+	if now.Sub(h.collected) >= h.collects {
 		h.collect(ctx)
 		h.collected = now
 	}
 	n, last := h.catalog.Commits()
-	if h.share == 0 || n == h.counted || h.at < 0 && now.Sub(last) < quietFor {
+	if h.share == 0 || n == h.counted || h.at < 0 && now.Sub(last) < h.quiet {
 		return
 	}
 	h.counted = n

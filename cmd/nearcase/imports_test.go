@@ -53,7 +53,7 @@ var (
 		"store/disk":               {},
 		"store/disk/faulty":        {"store/disk"},
 		"store/local":              {"index", "store", "store/backup", "store/disk", "store/vault"},
-		"store/local/fixture":      {"store", "store/local"},
+		"store/local/fixture":      {"store", "store/local", "store/vault"},
 		"store/local/powerloss":    {},
 		"store/storetest":          {"store"},
 		"store/vault":              {"store", "store/disk"},

@@ -116,6 +116,7 @@ func writeFile(t *testing.T, path string, bytes int) {
 // A server that may have few files open and is asked by many refuses clearly, loses
 // nothing that it has acknowledged, and goes on when they are gone.
 func TestAServerOutlivesTheEndOfItsDescriptors(t *testing.T) {
+	t.Parallel() // its server is a process of its own
 	onnxtest.Require(t)
 	data := filepath.Join(t.TempDir(), "data")
 	succeed(t, "--data", data, "collections", "create", "cxr")

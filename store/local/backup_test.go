@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -45,7 +46,7 @@ func sources(all ...[]byte) (from []local.Source) {
 	return from
 }
 
-var beside = local.RestoreOptions{Beside: []string{"audit"}}
+var beside = local.RestoreOptions{Beside: []string{"audit"}, Options: local.Options{Memory: littleMemory}}
 
 // restored restores backups and opens what they hold.
 func restored(t testing.TB, all ...[]byte) (*local.Catalog, store.Backup) {
@@ -53,7 +54,7 @@ func restored(t testing.TB, all ...[]byte) (*local.Catalog, store.Backup) {
 	dir := t.TempDir()
 	b, err := local.Restore(t.Context(), dir, sources(all...), beside)
 	must(t, err)
-	l, err := local.Open(dir, local.Options{MustExist: true})
+	l, err := local.Open(dir, local.Options{MustExist: true, Memory: littleMemory})
 	must(t, err)
 	t.Cleanup(func() { must(t, l.Close()) })
 	return l, b
@@ -148,7 +149,7 @@ func mustEqual(t testing.TB, what string, got, want content) {
 func populated(t testing.TB) (*local.Catalog, string) {
 	t.Helper()
 	dir := t.TempDir()
-	l, err := local.Open(dir, local.Options{})
+	l, err := local.Open(dir, local.Options{Memory: littleMemory})
 	must(t, err)
 	ctx := t.Context()
 	for _, name := range []string{"a", "b"} {
@@ -216,6 +217,7 @@ func TestARestoredDirectoryAnswersAsTheOneBackedUp(t *testing.T) {
 }
 
 func TestIncrementalBackupsAreRestoredInOrder(t *testing.T) {
+	t.Parallel()
 	l, dir := populated(t)
 	defer l.Close()
 	ctx := t.Context()
@@ -398,9 +400,15 @@ func TestCompactWaitsForABackup(t *testing.T) {
 	work.Wait()
 }
 
+var (
+	chained       = flag.Int("local.backups", 3, "backups of the chain of TestABackupUnderLoadIsOfOneMoment")
+	spoiltBackups = flag.Int("local.backupdamages", 100, "damaged backups that TestADamagedBackupRestoresNothing restores")
+)
+
 // Law: what a backup holds is what was acknowledged before its moment, whatever is
 // changed at the same time.
 func TestABackupUnderLoadIsOfOneMoment(t *testing.T) {
+	t.Parallel()
 	l, _ := populated(t)
 	defer l.Close()
 	ctx, stop := context.WithCancel(t.Context())
@@ -423,7 +431,7 @@ func TestABackupUnderLoadIsOfOneMoment(t *testing.T) {
 	})
 	var bases [][]byte
 	var base *store.Backup
-	for range 4 {
+	for range *chained {
 		data, b := backedUp(t, l, base)
 		bases, base = append(bases, data), &b
 		again, from := restored(t, bases...)
@@ -447,6 +455,7 @@ func TestABackupUnderLoadIsOfOneMoment(t *testing.T) {
 
 // Law: a backup that is cut short or has another byte anywhere restores nothing.
 func TestADamagedBackupRestoresNothing(t *testing.T) {
+	t.Parallel()
 	l, err := local.Open(t.TempDir(), local.Options{})
 	must(t, err)
 	defer l.Close()
@@ -454,16 +463,14 @@ func TestADamagedBackupRestoresNothing(t *testing.T) {
 	put(t, l, "a", storetest.Records(0, 50))
 	data, _ := backedUp(t, l, nil)
 	dir, random := filepath.Join(t.TempDir(), "data"), rand.New(rand.NewPCG(7, 7))
-	small := beside
-	small.Memory = 32 << 20
-	for i := range 200 {
+	for i := range *spoiltBackups {
 		bad := bytes.Clone(data)
 		if i%2 == 0 {
 			bad = bad[:random.IntN(len(bad))]
 		} else {
 			bad[random.IntN(len(bad))] ^= byte(1 + random.IntN(255))
 		}
-		if _, err := local.Restore(t.Context(), dir, sources(bad), small); !errors.Is(err, store.ErrBackup) {
+		if _, err := local.Restore(t.Context(), dir, sources(bad), beside); !errors.Is(err, store.ErrBackup) {
 			t.Fatalf("case %d: Restore = %v, want ErrBackup", i, err)
 		}
 		if _, err := local.Open(dir, local.Options{}); !errors.Is(err, store.ErrUnfinished) {
@@ -598,6 +605,7 @@ func TestABackupThatCannotBeWrittenLeavesNothingBehind(t *testing.T) {
 }
 
 func TestACollectionIsRestoredUnderAnotherName(t *testing.T) {
+	t.Parallel()
 	from, _ := populated(t)
 	defer from.Close()
 	first, b := backedUp(t, from, nil)

@@ -22,7 +22,7 @@ var compactions = []string{"copied", "checked", "log.old", "log", "removed"}
 // openReaching opens a data directory and calls f at each step.
 func openReaching(t *testing.T, place string, f func(step string) error) *local.Catalog {
 	t.Helper()
-	l, err := local.OpenReaching(place, local.Options{}, func(step string) error {
+	l, err := local.OpenReaching(place, local.Options{Memory: littleMemory}, func(step string) error {
 		if step == "dropping" { // a collection, before
 			return nil
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -36,12 +37,13 @@ func master(t testing.TB, n int) *vault.Key {
 // openWith opens a data directory with a key, which may be nil.
 func openWith(t testing.TB, place string, k *vault.Key) *local.Catalog {
 	t.Helper()
-	l, err := local.Open(place, local.Options{Key: k})
+	l, err := local.Open(place, local.Options{Key: k, Memory: littleMemory})
 	must(t, err)
 	return l
 }
 
 func TestAnEncryptedDirectoryKeepsTheContract(t *testing.T) {
+	t.Parallel()
 	k := master(t, 1)
 	storetest.Run(t, func(t *testing.T, place string) store.Catalog { return openWith(t, place, k) })
 }
@@ -356,7 +358,7 @@ func stored(t *testing.T, k *vault.Key) (place string, tells []string) {
 // tells checks that a data directory opens and tells everything.
 func (c keyChange) tells(t *testing.T, when, place string, k *vault.Key, want []string) {
 	t.Helper()
-	l, err := local.Open(place, local.Options{Key: k, MustExist: true})
+	l, err := local.Open(place, local.Options{Key: k, MustExist: true, Memory: littleMemory})
 	if err != nil {
 		t.Fatalf("%s, %s: Open = %v", c.name, when, err)
 	}
@@ -391,33 +393,46 @@ func (c keyChange) settled(t *testing.T, place string, want []string) {
 // Law: whenever a crash comes, everything is told with the key, and what was begun
 // ends when it is called again.
 func TestACrashWhileKeysAreChangedLosesNothing(t *testing.T) {
-	crash := errors.New("crash")
 	for _, c := range keyChanges(t) {
-		place, want := stored(t, c.before)
-		for _, at := range []string{"begun", "checked", "log.old", "log", "file 3", "written", "settled", "no crash"} {
-			image := filepath.Join(t.TempDir(), "x")
-			var files atomic.Int32 // they are written by several goroutines
-			must(t, local.CopyDir(image, place))
-			_, err := c.do(image, local.Reaching(local.Options{Key: cmpKey(c.before, c.after)}, func(step string) error {
-				if step == "file" {
-					step = fmt.Sprint("file ", files.Add(1))
-				}
-				if step == at {
-					return crash
-				}
-				return nil
-			}))
-			if !errors.Is(err, crash) != (at == "no crash") {
-				t.Fatalf("%s: got %v at %s, want a crash", c.name, err, at)
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			place, want := stored(t, c.before)
+			for _, at := range []string{"begun", "checked", "log.old", "log", "file 3", "written", "settled", "no crash"} {
+				c.crashes(t, place, at, want)
 			}
-			if at != "settled" && at != "no crash" {
-				c.tells(t, "after a crash at "+at, image, c.meanwhile, want)
-				_, err := c.do(image, local.Options{Key: cmpKey(c.before, c.after)})
-				must(t, err)
-			}
-			c.settled(t, image, want)
-		}
+		})
 	}
+}
+
+// crashes ends the change at a step, in a copy of a data directory, and ends it.
+func (c keyChange) crashes(t *testing.T, place, at string, want []string) {
+	t.Helper()
+	crash, image := errors.New("crash"), filepath.Join(t.TempDir(), "x")
+	var files atomic.Int32 // they are written by several goroutines
+	must(t, local.CopyDir(image, place))
+	_, err := c.do(image, local.Reaching(c.options(), func(step string) error {
+		if step == "file" {
+			step = fmt.Sprint("file ", files.Add(1))
+		}
+		if step == at {
+			return crash
+		}
+		return nil
+	}))
+	if !errors.Is(err, crash) != (at == "no crash") {
+		t.Fatalf("%s: got %v at %s, want a crash", c.name, err, at)
+	}
+	if at != "settled" && at != "no crash" {
+		c.tells(t, "after a crash at "+at, image, c.meanwhile, want)
+		_, err := c.do(image, c.options())
+		must(t, err)
+	}
+	c.settled(t, image, want)
+}
+
+// options are those that the change is made with.
+func (c keyChange) options() local.Options {
+	return local.Options{Key: cmpKey(c.before, c.after), Memory: littleMemory}
 }
 
 // cmpKey is the first key that there is.
@@ -430,43 +445,55 @@ func cmpKey(keys ...*vault.Key) *vault.Key {
 	return nil
 }
 
+var keyCuts = flag.Int("local.keycuts", 2, "power losses of each change in TestPowerLossWhileKeysAreChangedLosesNothing")
+
 // Law: whenever the power goes, everything is told with the key, and what was begun
 // ends when it is called again.
 func TestPowerLossWhileKeysAreChangedLosesNothing(t *testing.T) {
-	const runs = 5
 	seed := rand.Uint64()
-	random := rand.New(rand.NewPCG(seed, 0))
-	for _, c := range keyChanges(t) {
-		place, want := stored(t, c.before)
-		operations := 0
-		for run := range runs {
-			image := filepath.Join(t.TempDir(), "x")
-			must(t, local.CopyDir(image, place))
-			f := faulty.New(image, seed+uint64(run))
-			if run > 0 {
-				f.CutAt(1 + random.IntN(operations))
+	t.Logf("seed %d", seed)
+	for i, c := range keyChanges(t) {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			random := rand.New(rand.NewPCG(seed, uint64(i)))
+			place, want := stored(t, c.before)
+			operations := c.cut(t, place, seed, 0, want)
+			for run := range *keyCuts {
+				c.cut(t, place, seed+uint64(run), 1+random.IntN(operations), want)
 			}
-			_, err := c.do(image, local.Options{Key: cmpKey(c.before, c.after), Files: f})
-			must(t, f.Cut())
-			if run == 0 {
-				must(t, err)
-				operations = f.Count(faulty.Any)
-				c.settled(t, image, want)
-				continue
-			}
-			var k *vault.Key
-			if id, err := local.MasterKey(image); err != nil || id != "" {
-				k = c.meanwhile
-			}
-			when := fmt.Sprintf("after power loss, seed %d, run %d", seed, run)
-			c.tells(t, when, image, k, want)
-			_, err = c.do(image, local.Options{Key: cmpKey(c.before, c.after)})
-			if err != nil && !errors.Is(err, store.ErrInvalid) && !errors.Is(err, store.ErrKey) { // it was done already
-				t.Fatalf("%s, %s: %v", c.name, when, err)
-			}
-			c.settled(t, image, want)
-		}
+		})
 	}
+}
+
+// cut makes the change in a copy of a data directory and cuts the power at an
+// operation, or after all of them if that is 0. It returns how many there were.
+func (c keyChange) cut(t *testing.T, place string, seed uint64, at int, want []string) int {
+	t.Helper()
+	image := filepath.Join(t.TempDir(), "x")
+	must(t, local.CopyDir(image, place))
+	f, o := faulty.New(image, seed), c.options()
+	if o.Files = f; at > 0 {
+		f.CutAt(at)
+	}
+	_, err := c.do(image, o)
+	must(t, f.Cut())
+	if at == 0 {
+		must(t, err)
+		c.settled(t, image, want)
+		return f.Count(faulty.Any)
+	}
+	var k *vault.Key
+	if id, err := local.MasterKey(image); err != nil || id != "" {
+		k = c.meanwhile
+	}
+	when := fmt.Sprintf("after power loss at %d, seed %d", at, seed)
+	c.tells(t, when, image, k, want)
+	_, err = c.do(image, c.options())
+	if err != nil && !errors.Is(err, store.ErrInvalid) && !errors.Is(err, store.ErrKey) { // it was done already
+		t.Fatalf("%s, %s: %v", c.name, when, err)
+	}
+	c.settled(t, image, want)
+	return f.Count(faulty.Any)
 }
 
 func TestAnotherMasterKeyTakesNothingWrittenAnew(t *testing.T) {

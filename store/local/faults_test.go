@@ -13,12 +13,13 @@ import (
 )
 
 // cuts is how many power losses are tried.
-var cuts = flag.Int("local.cuts", 200, "power losses of TestWhatWasAcknowledgedOutlivesPowerLoss")
+var cuts = flag.Int("local.cuts", 100, "power losses of TestWhatWasAcknowledgedOutlivesPowerLoss")
 
 // Law: where any one operation of a call on a file fails, the call is refused or keeps
 // what it acknowledges, and nothing is half done: not while the catalog goes on, not
 // when it is opened again, and not when the power is lost before that.
 func TestAFailureAtAnyPlaceLosesNothing(t *testing.T) {
+	t.Parallel()
 	k := newKeeper(t)
 	k.begin(0)
 	must(t, errors.Join(k.open(), k.create(), k.put(0, 3), k.document(0), k.derived()))

@@ -19,8 +19,8 @@ import (
 	"nearcase/store/local"
 )
 
-// unpacked is a data directory that the program fixture made with a version of this
-// package: format-1.txt before there was a witness.
+// unpacked is what the program fixture made with a version of this package, a data
+// directory or a folder: format-1.txt is from before there was a witness.
 func unpacked(t *testing.T, file string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("testdata", file))
@@ -44,12 +44,13 @@ func unpacked(t *testing.T, file string) string {
 	}
 }
 
-func fixtures(t *testing.T) []string {
+// fixtures are the files of a kind: format, encrypted or backups.
+func fixtures(t *testing.T, kind string) []string {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join("testdata", "format-*.txt"))
+	found, err := filepath.Glob(filepath.Join("testdata", kind+"-*.txt"))
 	must(t, err)
 	if len(found) == 0 {
-		t.Fatal("there are no fixtures")
+		t.Fatalf("there are no fixtures of %s", kind)
 	}
 	for i := range found {
 		found[i] = filepath.Base(found[i])
@@ -58,12 +59,13 @@ func fixtures(t *testing.T) []string {
 }
 
 func TestDataDirectoriesOfAllVersionsOpenAndHaveWhatWasStored(t *testing.T) {
-	for _, file := range fixtures(t) {
+	for _, file := range fixtures(t, "format") {
 		t.Run(file, func(t *testing.T) {
 			dir := unpacked(t, file)
 			for range 2 { // as it is migrated, and after that
 				l := open(t, dir)
 				checkFixture(t, l)
+				checkThumbnail(t, l)
 				must(t, l.Close())
 			}
 		})
@@ -94,10 +96,50 @@ func checkFixture(t *testing.T, l store.Catalog) {
 	for _, c := range cases {
 		checkFixtureCase(t, l, c)
 	}
-	if history, err := l.History(ctx, "kept", "i1"); err != nil || len(history) != 2 {
-		t.Errorf("History of i1: got %v, %v, want two labels", history, err)
+	if history, err := l.History(ctx, "kept", "i1"); err != nil || len(history) != 2 || history[0].Label.Classes[0] != "normal" || history[1].Label.Classes[0] != "pneumonia" {
+		t.Errorf("History of i1: got %v, %v, want normal and then pneumonia", history, err)
+	}
+	if got, want := fixtureTells(t, l), fixtureIn(t, "format-2.txt"); !slices.Equal(got, want) {
+		t.Errorf("it tells otherwise than format-2.txt: %s", firstDifference(got, want))
 	}
 	checkBeside(ctx, t, l)
+}
+
+// fixtureTells is all that the log of a catalog tells and answers, by which fixtures
+// of different kinds are compared.
+func fixtureTells(t *testing.T, l store.Catalog) (all []string) {
+	t.Helper()
+	ctx := t.Context()
+	cases, err := l.List(ctx, "kept", 0, 100)
+	must(t, err)
+	for _, c := range cases {
+		v, err := l.Vector(ctx, "kept", c.Instance.ID)
+		must(t, err)
+		said, err := l.History(ctx, "kept", c.Instance.ID)
+		must(t, err)
+		found, err := l.Search(ctx, "kept", store.Query{Vector: v, K: 10})
+		must(t, err)
+		all = append(all, fmt.Sprintf("%d %+v %+v %v", c.Key, c.Instance, c.Labels, v))
+		for _, e := range said {
+			all = append(all, fmt.Sprintf("%d %+v", e.Key, *e.Label))
+		}
+		for _, f := range found {
+			all = append(all, fmt.Sprint(f.Key, f.Instance.ID, f.Score))
+		}
+	}
+	for e, err := range l.Log(ctx, "kept", 0) {
+		must(t, err)
+		all = append(all, fmt.Sprint(e.Key, e.Kind, e.Of, e.Retires))
+	}
+	return all
+}
+
+// fixtureIn is what a data directory that was not encrypted tells.
+func fixtureIn(t *testing.T, file string) []string {
+	t.Helper()
+	l := open(t, unpacked(t, file))
+	defer func() { must(t, l.Close()) }()
+	return fixtureTells(t, l)
 }
 
 func checkFixtureCase(t *testing.T, l store.Catalog, c store.Case) {
@@ -124,13 +166,20 @@ func checkFixtureCase(t *testing.T, l store.Catalog, c store.Case) {
 func checkBeside(ctx context.Context, t *testing.T, l store.Catalog) {
 	t.Helper()
 	for what, read := range map[string]func() ([]byte, error){
-		"derived":   func() ([]byte, error) { return l.Derived(ctx, "kept", "ridges") },
-		"thumbnail": func() ([]byte, error) { return l.Thumbnail(ctx, "kept", 1) },
-		"document":  func() ([]byte, error) { return l.Document(ctx, "jobs", "first") },
+		"derived":  func() ([]byte, error) { return l.Derived(ctx, "kept", "ridges") },
+		"document": func() ([]byte, error) { return l.Document(ctx, "jobs", "first") },
 	} {
 		if got, err := read(); err != nil || string(got) != what {
 			t.Errorf("%s: got %q, %v, want it as it was saved", what, got, err)
 		}
+	}
+}
+
+// checkThumbnail looks for what is in no backup.
+func checkThumbnail(t *testing.T, l store.Catalog) {
+	t.Helper()
+	if got, err := l.Thumbnail(t.Context(), "kept", 1); err != nil || string(got) != "thumbnail" {
+		t.Errorf("thumbnail: got %q, %v, want it as it was saved", got, err)
 	}
 }
 

@@ -96,6 +96,7 @@ func allThere(t *testing.T, l *local.Catalog, acknowledged map[string]int) {
 func TestAFullDiskEndsNothing(t *testing.T) {
 	for fact, original := range map[string]int{"by originals": 300 << 10, "by the log": 0} {
 		t.Run(fact, func(t *testing.T) {
+			t.Parallel()
 			place := smallDisk(t, 136<<20)
 			l := smallMachine(t, place)
 			must(t, l.Create(t.Context(), wide("c")))
@@ -159,8 +160,8 @@ func TestAFullDiskEndsNothing(t *testing.T) {
 	}
 }
 
-// wideDimension makes a vector take as much as an image.
-const wideDimension = 4096
+// wideDimension makes a vector take as much as an image: few fill the log.
+const wideDimension = 16384
 
 func wide(name string) store.Collection {
 	c := storetest.Collection(name)

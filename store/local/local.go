@@ -183,3 +183,30 @@ func open(dir string, o Options) (*Catalog, error) {
 	go l.maintain()
 	return l, nil
 }
+
+// Close refuses further calls, commits what was submitted, saves the indexes
+// that have changed much, and closes the files.
+func (l *Catalog) Close() error {
+	l.closing.Lock()
+	if l.closed {
+		l.closing.Unlock()
+		return nil
+	}
+	l.closed = true
+	close(l.changes)
+	l.closing.Unlock()
+	l.end()
+	<-l.written
+	<-l.maintained
+	l.originals.sweeping.Wait()
+	l.resuming.Wait()
+	l.saveAll()
+	l.owned.Lock()
+	l.gone = true
+	l.owned.Unlock()
+	l.leave(store.ErrClosed)
+	if err := errors.Join(l.closeLog(), l.witness.close(), l.lock.Close()); err != nil {
+		return fmt.Errorf("close log: %w", err)
+	}
+	return nil
+}

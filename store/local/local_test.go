@@ -19,16 +19,23 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
 }
 
+// littleMemory is that of most catalogs here: each Open clears its tables in memory,
+// which takes the race detector longer than what is tested.
+const littleMemory = 32 << 20
+
 func open(t *testing.T, place string) store.Catalog {
 	t.Helper()
-	l, err := local.Open(place, local.Options{})
+	l, err := local.Open(place, local.Options{Memory: littleMemory})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return l
 }
 
-func TestLocalKeepsTheContract(t *testing.T) { storetest.Run(t, open) }
+func TestLocalKeepsTheContract(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, open)
+}
 
 func TestSecondOpenIsRefusedByName(t *testing.T) {
 	place := t.TempDir()

@@ -215,6 +215,7 @@ func TestAnIndexOfDeletedVectorsIsBuiltAnew(t *testing.T) {
 
 // What is put, replaced and deleted while an index is built is in it.
 func TestNothingIsLostWhileAnIndexIsBuilt(t *testing.T) {
+	t.Parallel()
 	l := open(t, t.TempDir()).(*local.Catalog)
 	defer l.Close()
 	must(t, l.Create(t.Context(), storetest.Collection("c")))
@@ -246,6 +247,7 @@ func TestNothingIsLostWhileAnIndexIsBuilt(t *testing.T) {
 }
 
 func TestTryMeasuresEveryEngine(t *testing.T) {
+	t.Parallel()
 	l := open(t, t.TempDir()).(*local.Catalog)
 	defer l.Close()
 	must(t, l.Create(t.Context(), storetest.Collection("c")))

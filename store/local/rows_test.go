@@ -28,6 +28,7 @@ func rowsFile(place string, number int) string {
 // Law: for any history, what opens from a rows file and the log after it answers as
 // what opens from the log alone.
 func TestRowsAndTheLogAfterThemTellWhatTheLogDoes(t *testing.T) {
+	t.Parallel()
 	l, err := local.Open(t.TempDir(), local.Options{})
 	must(t, err)
 	defer func() { must(t, l.Close()) }()

@@ -2,7 +2,6 @@ package local
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -220,50 +219,6 @@ func (g *group) stageEntry(w write) error {
 	return nil
 }
 
-// write is what one entry puts into a transaction.
-type write struct {
-	parts []func(*badger.Txn) error
-	bytes int
-	// said is what the witness is told of it.
-	said []statement
-}
-
-func (w *write) remove(key []byte) {
-	w.bytes += writeBytes + len(key)
-	w.parts = append(w.parts, func(t *badger.Txn) error { return t.Delete(key) })
-}
-
-func (w *write) set(key, value []byte) {
-	w.bytes += writeBytes + len(key) + len(value)
-	w.parts = append(w.parts, func(t *badger.Txn) error { return t.Set(key, value) })
-}
-
-// encode turns entries into writes: the entry, its vector, and the removal of
-// what it retires.
-func encode(number uint32, entries []store.Entry) (writes []write, bytes int, err error) {
-	for _, e := range entries {
-		value, err := sealJSON(e)
-		if err != nil {
-			return nil, 0, err
-		}
-		var w write
-		w.set(logKey(number, e.Key, entrySuffix), value)
-		said := stateOf(number, e, value)
-		if e.Kind == store.KindPut {
-			vector := sealVector(e.Vector)
-			w.set(logKey(number, e.Key, vectorSuffix), vector)
-			said.vector = sealSum(vector)
-		}
-		w.said = append(w.said, said)
-		if e.Retires != 0 {
-			w.remove(logKey(number, e.Retires, entrySuffix))
-			w.remove(logKey(number, e.Retires, vectorSuffix))
-		}
-		writes, bytes = append(writes, w), bytes+w.bytes
-	}
-	return writes, bytes, nil
-}
-
 // flush commits, applies and acknowledges what was planned.
 func (g *group) flush() {
 	if g.txn == nil {
@@ -289,80 +244,6 @@ func (g *group) flush() {
 	g.reset()
 	g.catalog.poke()
 	g.catalog.told.happened()
-}
-
-// commit brings what was staged to the disk. Where it fails after it has begun,
-// only the log can tell whether that has it.
-func (g *group) commit() error {
-	if err := g.catalog.prepare(g.bytes); err != nil {
-		if g.partly {
-			err = g.catalog.stop("commit", err)
-		}
-		return err
-	}
-	_, end := g.catalog.Begin(g.catalog.ctx, "commit")
-	err := g.txn.Commit()
-	if err == nil {
-		err = g.catalog.witness.add(g.said...)
-	}
-	if end(err); err != nil {
-		return g.catalog.stop("commit", err)
-	}
-	return nil
-}
-
-// prepare makes sure that a commit of n bytes does not fail for want of room or of
-// descriptors, as far as one can be sure, or says why it would: Badger would end
-// the process.
-func (l *Catalog) prepare(n int) error {
-	if err := canOpen(); err != nil {
-		return fault(err)
-	}
-	if l.wal.turns(int64(n)) {
-		if err := l.spareTable(); err != nil {
-			return err
-		}
-	}
-	err := l.wal.prepare(int64(n))
-	if errors.Is(err, store.ErrFull) {
-		if err = l.space.spare(l.files.ahead()); err == nil {
-			err = l.wal.prepare(int64(n))
-		}
-	}
-	return err
-}
-
-// spareTable makes sure of the room for a table, and for merging some. Where there is
-// for the table alone the log is opened again, and merges none: see openBadger.
-func (l *Catalog) spareTable() error {
-	if l.isStill() {
-		return l.space.spare(2 * l.wal.table)
-	}
-	err := l.space.spare(l.space.needs)
-	if err != nil && l.space.spare(2*l.wal.table) == nil {
-		err = l.stop("commit", err)
-	}
-	return err
-}
-
-// update commits a change that must be alone, and tells the witness of it.
-func (l *Catalog) update(f func(*badger.Txn) error, said ...statement) error {
-	if err := l.prepare(maxUpdate); err != nil {
-		return err
-	}
-	txn := l.db.NewTransaction(true)
-	defer txn.Discard()
-	if err := f(txn); err != nil {
-		return err
-	}
-	err := txn.Commit()
-	if err == nil {
-		err = l.witness.add(said...)
-	}
-	if err != nil {
-		return l.stop("commit", err)
-	}
-	return nil
 }
 
 // index gives the indexes the new vectors of the commit, those of a collection
@@ -411,31 +292,4 @@ func (g *group) reset() {
 		c.sizes.staged = growth{}
 	}
 	*g = group{catalog: g.catalog}
-}
-
-// Close refuses further calls, commits what was submitted, saves the indexes
-// that have changed much, and closes the files.
-func (l *Catalog) Close() error {
-	l.closing.Lock()
-	if l.closed {
-		l.closing.Unlock()
-		return nil
-	}
-	l.closed = true
-	close(l.changes)
-	l.closing.Unlock()
-	l.end()
-	<-l.written
-	<-l.maintained
-	l.originals.sweeping.Wait()
-	l.resuming.Wait()
-	l.saveAll()
-	l.owned.Lock()
-	l.gone = true
-	l.owned.Unlock()
-	l.leave(store.ErrClosed)
-	if err := errors.Join(l.closeLog(), l.witness.close(), l.lock.Close()); err != nil {
-		return fmt.Errorf("close log: %w", err)
-	}
-	return nil
 }

@@ -168,7 +168,7 @@ func oneByOne(t *testing.T, c store.Catalog) {
 			meta.Index.Engine = engine
 			must(t, c.Create(t.Context(), meta))
 		}
-		all := Records(0, 200)
+		all := bare(Records(0, 200))
 		_, err := c.Put(t.Context(), engine+"-together", all)
 		must(t, err)
 		for _, r := range all {

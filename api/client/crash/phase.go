@@ -91,8 +91,8 @@ func (r *run) drawWay() way {
 	return ways[0].way
 }
 
-// toWork is how long the clients may take for what they are to ask in a phase.
-const toWork = 3 * time.Minute
+// toAnswer is how long a server may answer none of its clients.
+const toAnswer = 3 * time.Minute
 
 // work lets the clients and the operator ask until the server has been killed.
 func (r *run) work(ctx context.Context, how way) error {
@@ -128,15 +128,20 @@ func (r *run) work(ctx context.Context, how way) error {
 
 // await returns when so much was asked that the server is to be killed.
 func (r *run) await(ctx context.Context, p *phase) error {
-	select {
-	case <-p.reached:
-		return nil
-	case <-r.server.ended:
-		return fmt.Errorf("%w: the server has ended by itself\n%s", ErrViolated, r.server.told.text())
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-time.After(toWork):
-		return fmt.Errorf("%w: the server hangs: %d of %d requests in %s", ErrViolated, p.begun.Load(), p.target, toWork)
+	for {
+		begun := p.begun.Load()
+		select {
+		case <-p.reached:
+			return nil
+		case <-r.server.ended:
+			return fmt.Errorf("%w: the server has ended by itself\n%s", ErrViolated, r.server.told.text())
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(toAnswer):
+			if p.begun.Load() == begun {
+				return fmt.Errorf("%w: the server hangs: it has answered nothing for %s, after %d of %d requests", ErrViolated, toAnswer, begun, p.target)
+			}
+		}
 	}
 }
 
