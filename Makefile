@@ -5,6 +5,7 @@
 GO      ?= go
 BIN     := bin
 LIBRARY := $(abspath $(BIN))/libonnxruntime.so.1.24.1
+AXE     := $(abspath $(BIN))/axe.min.js
 # Arguments of `make run`: make run ARGS=--once
 ARGS    ?=
 # How long each fuzz target runs: a few seconds in `make test`, longer by hand.
@@ -19,9 +20,9 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 
 # Tests run in temporary folders, where the library beside bin/nearcase is not
 # found without being named.
-with-library = NEARCASE_ONNXRUNTIME="$${NEARCASE_ONNXRUNTIME:-$$(test -e $(LIBRARY) && echo $(LIBRARY))}"
+with-library = NEARCASE_ONNXRUNTIME="$${NEARCASE_ONNXRUNTIME:-$$(test -e $(LIBRARY) && echo $(LIBRARY))}" AXE_CORE="$${AXE_CORE:-$$(test -e $(AXE) && echo $(AXE))}"
 
-.PHONY: run setup build test test-short race fuzz fuzz-short check format generate generated vet staticcheck imports deploy-check man tidy cross check-dicomweb bench bench-accuracy bench-embed bench-http bench-index bench-probes bench-reembed bench-resize bench-softmax bench-store clean crash damage powerloss fuzz-store soak
+.PHONY: run setup setup-tests build test test-short race fuzz fuzz-short check format generate generated vet staticcheck imports deploy-check man tidy cross check-dicomweb bench bench-accuracy bench-embed bench-http bench-index bench-page bench-probes bench-reembed bench-resize bench-softmax bench-store clean crash damage powerloss fuzz-store soak
 
 run: build
 	$(BIN)/nearcase demo $(ARGS)
@@ -30,21 +31,25 @@ run: build
 setup:
 	@$(GO) run ./embed/onnx/setup -o $(BIN)
 
+# setup-tests fetches axe-core, with which tests look at the page.
+setup-tests: setup
+	@$(GO) run ./cmd/nearcase/browser/axe -o $(BIN)
+
 build: setup
 	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/nearcase ./cmd/nearcase
 
 # test fuzzes every parser for a few seconds and then runs all tests, with the race
 # detector save those that take long. make race is all with it.
-test: setup fuzz-short
+test: setup-tests fuzz-short
 	$(with-library) $(GO) test -run '$(LONG)' -timeout 20m ./api ./store/local ./store/local/powerloss
-	$(with-library) $(GO) test -timeout 20m ./cmd/nearcase
-	$(with-library) $(GO) test -race -skip '$(LONG)' -timeout 20m $$($(GO) list ./... | grep -vx nearcase/cmd/nearcase)
+	$(with-library) $(GO) test -timeout 20m ./cmd/nearcase ./cmd/nearcase/browser
+	$(with-library) $(GO) test -race -skip '$(LONG)' -timeout 20m $$($(GO) list ./... | grep -vxE 'nearcase/cmd/nearcase(/browser)?')
 
-race: setup
+race: setup-tests
 	$(with-library) $(GO) test -race -timeout 30m ./...
 
 # test-short runs the tests once without the race detector.
-test-short: setup
+test-short: setup-tests
 	$(with-library) $(GO) test ./...
 
 fuzz-short:
@@ -173,6 +178,11 @@ soak: build
 bench-store: setup
 	$(with-library) $(GO) test -run '^$$' -bench '^BenchmarkDurableIngest$$' -benchtime 1x ./store/local
 	$(with-library) NEARCASE_ROWS=$(or $(ROWS),100000) $(GO) test -run '^$$' -bench '^BenchmarkStart$$' -benchtime 1x ./cmd/nearcase
+
+# bench-page times the page in a headless Chromium: how soon its first view can be
+# used, and how smoothly a collection is scrolled and its map moved.
+bench-page: setup
+	$(with-library) $(GO) test -run '^$$' -bench 'FirstView|Map|Scroll' -benchtime 1x -timeout 30m -v ./cmd/nearcase/browser
 
 # bench-probes prints the tables of docs/benchmarks/probes.md: labels, solves,
 # refits and evaluations, up to 100,000 vectors of 768 numbers (about 15 minutes

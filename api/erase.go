@@ -162,8 +162,9 @@ func (e *erasure) verify(ctx context.Context, traces store.Traces) (err error) {
 }
 
 // forgetTraining gives up what probes have learnt of a collection, and of what stands
-// behind it.
+// behind it, and its maps.
 func (s *Service) forgetTraining(collection string) {
+	s.atlas.forget(collection)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	maps.DeleteFunc(s.trainings, func(_ string, t *training) bool { return t.name == collection })

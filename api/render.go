@@ -33,12 +33,17 @@ type Window struct {
 	Function string
 }
 
-// Rendered is a picture of a stored instance.
+// Rendered is a picture of a stored instance, or of an image that is not stored.
 type Rendered struct {
-	// Key of the instance: while it has this key, the picture stays the same.
+	// Key of the instance: while it has this key, the picture stays the same. It is 0
+	// of what is not stored.
 	Key       store.Key
 	MediaType string
 	Data      []byte
+	// Frames is how many the file has, and Window the range of values that became all
+	// grey levels, of a DICOM file of which there is one. A thumbnail tells neither.
+	Frames int
+	Window Window
 }
 
 const (
@@ -55,12 +60,46 @@ func (s *Service) Render(ctx context.Context, collection, id string, o RenderOpt
 	if err != nil {
 		return Rendered{}, err
 	}
-	p, err := s.picture(ctx, collection, found.Instance, o)
-	if err != nil {
-		return Rendered{}, err
+	r, err := s.rendered(ctx, o, found.Instance.Frame, func() ([]byte, error) { return s.original(ctx, collection, id) })
+	r.Key = found.Key
+	return r, err
+}
+
+// RenderImage is Render for an image file, of which nothing is stored. Frame 0 is the
+// first.
+func (s *Service) RenderImage(ctx context.Context, data []byte, o RenderOptions) (Rendered, error) {
+	return s.rendered(ctx, o, 1, func() ([]byte, error) { return data, nil })
+}
+
+// rendered shows a file, of which one frame is meant if none is asked for.
+func (s *Service) rendered(ctx context.Context, o RenderOptions, own int, read func() ([]byte, error)) (r Rendered, err error) {
+	r.MediaType = mimePNG
+	err = s.withImage(ctx, read, func(img *embed.Image) error {
+		p, err := img.Picture(cmp.Or(o.Frame, own, 1)-1, o.view())
+		if err != nil {
+			return err
+		}
+		r.Frames = img.Frames()
+		if w := p.VOI; w != nil {
+			r.Window = Window{w.Centre, w.Width, w.Function}
+		}
+		r.Data, err = o.fitted(p).PNG()
+		return err
+	})
+	return r, err
+}
+
+// view is how the options have an image decoded.
+func (o RenderOptions) view() embed.View {
+	return embed.View{Levels: o.Levels, Centre: o.Window.Centre, Width: o.Window.Width, Function: o.Window.Function}
+}
+
+// fitted is a picture in the size that the options ask for.
+func (o RenderOptions) fitted(p *embed.Picture) *embed.Picture {
+	if o.Width > 0 && o.Height > 0 {
+		return p.Within(o.Width, o.Height)
 	}
-	data, err := p.PNG()
-	return Rendered{found.Key, mimePNG, data}, err
+	return p
 }
 
 const (
@@ -95,25 +134,33 @@ func (s *Service) Thumbnail(ctx context.Context, collection, id string) (Rendere
 
 // picture is an instance as it is to be shown.
 func (s *Service) picture(ctx context.Context, collection string, i store.Instance, o RenderOptions) (shown *embed.Picture, err error) {
-	view := embed.View{Levels: o.Levels, Centre: o.Window.Centre, Width: o.Window.Width, Function: o.Window.Function}
-	err = s.withPicture(ctx, collection, i, o.Frame, view, func(p *embed.Picture) error {
-		if shown = p; o.Width > 0 && o.Height > 0 {
-			shown = p.Within(o.Width, o.Height)
-		}
+	err = s.withPicture(ctx, collection, i, o.Frame, o.view(), func(p *embed.Picture) error {
+		shown = o.fitted(p)
 		return nil
 	})
 	return shown, err
 }
 
 // withPicture reads and decodes a frame of an instance's original, 0 being the instance's
-// own, and calls use: all in a turn to use the processor, so that no more of them are in
-// memory than there are turns.
+// own, and calls use: see withImage.
 func (s *Service) withPicture(ctx context.Context, collection string, i store.Instance, frame int, v embed.View, use func(*embed.Picture) error) error {
+	return s.withImage(ctx, func() ([]byte, error) { return s.original(ctx, collection, i.ID) }, func(img *embed.Image) error {
+		p, err := img.Picture(cmp.Or(frame, i.Frame, 1)-1, v)
+		if err != nil {
+			return err
+		}
+		return use(p)
+	})
+}
+
+// withImage reads and opens an image file and calls use: all in a turn to use the
+// processor, so that no more of them are in memory than there are turns.
+func (s *Service) withImage(ctx context.Context, read func() ([]byte, error), use func(*embed.Image) error) error {
 	if err := s.embedding(ctx); err != nil {
 		return err
 	}
 	defer s.embedded()
-	data, err := s.original(ctx, collection, i.ID)
+	data, err := read()
 	if err != nil {
 		return err
 	}
@@ -121,11 +168,7 @@ func (s *Service) withPicture(ctx context.Context, collection string, i store.In
 	if err != nil {
 		return err
 	}
-	p, err := img.Picture(cmp.Or(frame, i.Frame, 1)-1, v)
-	if err != nil {
-		return err
-	}
-	return use(p)
+	return use(img)
 }
 
 func (s *Service) original(ctx context.Context, collection, id string) ([]byte, error) {

@@ -107,6 +107,8 @@ type Service struct {
 	erasures atomic.Int64
 	// reembeds are the collections whose model is being changed.
 	reembeds reembeds
+	// atlas has the maps that were asked for last.
+	atlas atlas
 
 	mu        sync.Mutex
 	models    map[string]*model

@@ -81,6 +81,9 @@ func (l Limits) size(width, height int) error {
 type Picture struct {
 	Width, Height int
 	Pix           []byte
+	// VOI is the window that made the grey levels of a DICOM file; nil where none did,
+	// in colours, and of other files.
+	VOI *VOI
 }
 
 func newPicture(width, height int) *Picture {

@@ -33,6 +33,9 @@ func IsField(keyword string) bool {
 // Identity says whom and what a DICOM file is of, as the file has it.
 type Identity = dicom.Identity
 
+// VOI is a window of DICOM, as View may name it.
+type VOI = dicom.VOI
+
 // medical is a DICOM file.
 type medical struct{ file *dicom.File }
 
@@ -78,7 +81,7 @@ func (m medical) picture(frame int, v View) (*Picture, error) {
 	if err != nil {
 		return nil, dicomVerdict(err)
 	}
-	return &Picture{Width: p.Width, Height: p.Height, Pix: p.Pix}, nil
+	return &Picture{Width: p.Width, Height: p.Height, Pix: p.Pix, VOI: p.VOI}, nil
 }
 
 // dicomVerdict wraps an error of package dicom in one of this package.

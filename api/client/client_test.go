@@ -38,6 +38,8 @@ type operations interface {
 	Delete(context.Context, string, string) error
 	Put(context.Context, string, api.Image, api.IngestOptions) (api.Instance, bool, error)
 	Render(context.Context, string, string, api.RenderOptions) (api.Rendered, error)
+	RenderImage(context.Context, []byte, api.RenderOptions) (api.Rendered, error)
+	Map(context.Context, string, api.MapOptions) (api.Map, error)
 	Thumbnail(context.Context, string, string) (api.Rendered, error)
 	Vector(context.Context, string, string) (api.Vector, error)
 	Import(context.Context, string, api.ImportRequest, func(done, total int)) (api.Imported, error)

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -64,24 +65,36 @@ func keyOf(tag string) store.Key {
 // Render returns an instance as a PNG file, as it is to be seen.
 func (c *Client) Render(ctx context.Context, name, id string, o api.RenderOptions) (api.Rendered, error) {
 	r := collection(http.MethodGet, name, "instances", id, "rendered")
-	r.query = url.Values{}
+	r.query = rendering(o)
+	return c.picture(ctx, r)
+}
+
+// RenderImage is Render for an image file, of which nothing is stored.
+func (c *Client) RenderImage(ctx context.Context, data []byte, o api.RenderOptions) (api.Rendered, error) {
+	r := request{method: http.MethodPost, path: []string{"v1", "render"}, query: rendering(o)}
+	return c.picture(ctx, r.carrying("application/octet-stream", data).repeatable())
+}
+
+// rendering are the parameters that say how an image is shown.
+func rendering(o api.RenderOptions) url.Values {
+	q := url.Values{}
 	if o.Frame != 0 {
-		r.query.Set("frame", strconv.Itoa(o.Frame))
+		q.Set("frame", strconv.Itoa(o.Frame))
 	}
 	if o.Levels != "" {
-		r.query.Set("levels", o.Levels)
+		q.Set("levels", o.Levels)
 	}
 	if o.Width > 0 && o.Height > 0 {
-		r.query.Set("viewport", fmt.Sprintf("%d,%d", o.Width, o.Height))
+		q.Set("viewport", fmt.Sprintf("%d,%d", o.Width, o.Height))
 	}
 	if w := o.Window; w.Width > 0 {
 		text := fmt.Sprintf("%g,%g", w.Centre, w.Width)
 		if w.Function != "" {
 			text += "," + strings.ReplaceAll(strings.ToLower(w.Function), "_", "-")
 		}
-		r.query.Set("window", text)
+		q.Set("window", text)
 	}
-	return c.picture(ctx, r)
+	return q
 }
 
 // Thumbnail returns an instance as a JPEG file of at most 256 × 256 pixels.
@@ -102,7 +115,30 @@ func (c *Client) picture(ctx context.Context, r request) (api.Rendered, error) {
 	if err != nil {
 		return api.Rendered{}, c.unanswered(err)
 	}
-	return api.Rendered{Key: keyOf(answer.Header.Get("ETag")), MediaType: answer.Header.Get("Content-Type"), Data: data}, nil
+	shown := api.Rendered{Key: keyOf(answer.Header.Get("ETag")), MediaType: answer.Header.Get("Content-Type"), Data: data}
+	shown.Frames, _ = strconv.Atoi(answer.Header.Get("Nearcase-Frames"))
+	shown.Window, err = shownBy(answer.Header.Get("Nearcase-Window"))
+	if err != nil {
+		return api.Rendered{}, fmt.Errorf("%s: %w: %w", c.base.Redacted(), ErrAnswer, err)
+	}
+	return shown, nil
+}
+
+// shownBy reads the window that an answer tells; none where it tells none.
+func shownBy(text string) (w api.Window, err error) {
+	if text == "" {
+		return w, nil
+	}
+	centre, rest, _ := strings.Cut(text, ",")
+	width, function, named := strings.Cut(rest, ",")
+	w.Function = "LINEAR"
+	if named {
+		w.Function = strings.ReplaceAll(strings.ToUpper(function), "-", "_")
+	}
+	var err2 error
+	w.Centre, err = strconv.ParseFloat(centre, 64)
+	w.Width, err2 = strconv.ParseFloat(width, 64)
+	return w, errors.Join(err, err2)
 }
 
 // Vector returns the embedding of an instance, at unit length.

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"nearcase/api"
 	"nearcase/api/problem"
@@ -137,4 +138,28 @@ func askAll[T any](ctx context.Context, c *Client, r request, queries iter.Seq[a
 		}
 	}
 	return answers, nil
+}
+
+// Map places a collection's instances by what their vectors differ in most.
+func (c *Client) Map(ctx context.Context, name string, o api.MapOptions) (api.Map, error) {
+	r := collection(http.MethodGet, name, "map")
+	r.query = url.Values{}
+	for key, value := range map[string]int{"components": o.Components, "limit": o.Limit} {
+		if value != 0 {
+			r.query.Set(key, strconv.Itoa(value))
+		}
+	}
+	if len(o.Tasks) > 0 {
+		r.query.Set("tasks", strings.Join(o.Tasks, "|"))
+	}
+	if err := setFilter(r.query, o.Filter); err != nil {
+		return api.Map{}, err
+	}
+	answer, err := c.send(ctx, r)
+	if err != nil {
+		return api.Map{}, err
+	}
+	m, err := decoded[api.Map](c, answer)
+	m.Tag = strings.Trim(answer.Header.Get("ETag"), `"`)
+	return m, err
 }

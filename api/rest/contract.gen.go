@@ -54,6 +54,27 @@ func (e ICCProfile) Valid() bool {
 	}
 }
 
+// Defines values for RenderedLevels.
+const (
+	RenderedLevelsFull       RenderedLevels = "full"
+	RenderedLevelsPercentile RenderedLevels = "percentile"
+	RenderedLevelsWindow     RenderedLevels = "window"
+)
+
+// Valid indicates whether the value is a known member of the RenderedLevels enum.
+func (e RenderedLevels) Valid() bool {
+	switch e {
+	case RenderedLevelsFull:
+		return true
+	case RenderedLevelsPercentile:
+		return true
+	case RenderedLevelsWindow:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReportFormat.
 const (
 	ReportFormatFhir ReportFormat = "fhir"
@@ -215,19 +236,19 @@ func (e ListInstancesParamsOrder) Valid() bool {
 
 // Defines values for RenderInstanceParamsLevels.
 const (
-	Full       RenderInstanceParamsLevels = "full"
-	Percentile RenderInstanceParamsLevels = "percentile"
-	Window     RenderInstanceParamsLevels = "window"
+	RenderInstanceParamsLevelsFull       RenderInstanceParamsLevels = "full"
+	RenderInstanceParamsLevelsPercentile RenderInstanceParamsLevels = "percentile"
+	RenderInstanceParamsLevelsWindow     RenderInstanceParamsLevels = "window"
 )
 
 // Valid indicates whether the value is a known member of the RenderInstanceParamsLevels enum.
 func (e RenderInstanceParamsLevels) Valid() bool {
 	switch e {
-	case Full:
+	case RenderInstanceParamsLevelsFull:
 		return true
-	case Percentile:
+	case RenderInstanceParamsLevelsPercentile:
 		return true
-	case Window:
+	case RenderInstanceParamsLevelsWindow:
 		return true
 	default:
 		return false
@@ -246,6 +267,27 @@ func (e ReportInstanceParamsFormat) Valid() bool {
 	case ReportInstanceParamsFormatFhir:
 		return true
 	case ReportInstanceParamsFormatSr:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RenderImageParamsLevels.
+const (
+	RenderImageParamsLevelsFull       RenderImageParamsLevels = "full"
+	RenderImageParamsLevelsPercentile RenderImageParamsLevels = "percentile"
+	RenderImageParamsLevelsWindow     RenderImageParamsLevels = "window"
+)
+
+// Valid indicates whether the value is a known member of the RenderImageParamsLevels enum.
+func (e RenderImageParamsLevels) Valid() bool {
+	switch e {
+	case RenderImageParamsLevelsFull:
+		return true
+	case RenderImageParamsLevelsPercentile:
+		return true
+	case RenderImageParamsLevelsWindow:
 		return true
 	default:
 		return false
@@ -433,6 +475,18 @@ type Offset = int
 // Quality defines model for Quality.
 type Quality = int
 
+// RenderedFrame defines model for RenderedFrame.
+type RenderedFrame = int
+
+// RenderedLevels defines model for RenderedLevels.
+type RenderedLevels string
+
+// RenderedViewport defines model for RenderedViewport.
+type RenderedViewport = string
+
+// RenderedWindow defines model for RenderedWindow.
+type RenderedWindow = string
+
 // ReportFormat defines model for ReportFormat.
 type ReportFormat string
 
@@ -457,8 +511,20 @@ type Version = uint64
 // WebhookID defines model for WebhookID.
 type WebhookID = string
 
+// IndexParams defines parameters for Index.
+type IndexParams struct {
+	// IfNoneMatch The entity tag of what the sender has; of a change `*`, and then the instance must not be there.
+	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // ContractParams defines parameters for Contract.
 type ContractParams struct {
+	// IfNoneMatch The entity tag of what the sender has; of a change `*`, and then the instance must not be there.
+	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// PageFileParams defines parameters for PageFile.
+type PageFileParams struct {
 	// IfNoneMatch The entity tag of what the sender has; of a change `*`, and then the instance must not be there.
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty"`
 }
@@ -945,17 +1011,17 @@ type DownloadOriginalParams struct {
 
 // RenderInstanceParams defines parameters for RenderInstance.
 type RenderInstanceParams struct {
-	// Frame Which of a file with several, from 1; the instance's own if left out.
-	Frame int `form:"frame,omitempty" json:"frame,omitempty"`
+	// Frame Which of a file with several, from 1; the instance's own, or the first, if left out.
+	Frame RenderedFrame `form:"frame,omitempty" json:"frame,omitempty"`
 
 	// Window A window in place of the file's, of DICOM alone: `centre,width`, or with a function of PS3.3 C.11.2.1 `centre,width,linear`, `linear-exact` or `sigmoid`.
-	Window string `form:"window,omitempty" json:"window,omitempty"`
+	Window RenderedWindow `form:"window,omitempty" json:"window,omitempty"`
 
 	// Levels What becomes black and white where no window does; `percentile` is from the 0.5th to the 99.5th.
 	Levels RenderInstanceParamsLevels `form:"levels,omitempty" json:"levels,omitempty"`
 
 	// Viewport `width,height` in pixels that the picture must fit into; it is never enlarged.
-	Viewport string `form:"viewport,omitempty" json:"viewport,omitempty"`
+	Viewport RenderedViewport `form:"viewport,omitempty" json:"viewport,omitempty"`
 
 	// IfNoneMatch The entity tag of what the sender has; of a change `*`, and then the instance must not be there.
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty"`
@@ -1001,6 +1067,24 @@ type LabelJSONBody struct {
 type LabelParams struct {
 	// IdempotencyKey Anything that the sender uses once. The same request with the same key within a day is not done again and gets the same answer, if that was a success; another request with it is refused.
 	IdempotencyKey IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// DescribeMapParams defines parameters for DescribeMap.
+type DescribeMapParams struct {
+	// Components How many coordinates each instance has.
+	Components int `form:"components,omitempty" json:"components,omitempty"`
+
+	// Limit How many instances there are at most. Of more there is an even sample, the same each time.
+	Limit int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Tasks Tasks whose labels and predictions are told, divided by `|`; all if left out. There may be 20.
+	Tasks string `form:"tasks,omitempty" json:"tasks,omitempty"`
+
+	// Filter A filter in JSON, as `Filter` says.
+	Filter FilterText `form:"filter,omitempty" json:"filter,omitempty"`
+
+	// IfNoneMatch The entity tag of what the sender has; of a change `*`, and then the instance must not be there.
+	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // DescribeProbeParams defines parameters for DescribeProbe.
@@ -1070,6 +1154,24 @@ type RotateKeyJSONBody struct {
 	// GraceSeconds How long the old token is valid still.
 	GraceSeconds int64 `json:"grace_seconds,omitempty"`
 }
+
+// RenderImageParams defines parameters for RenderImage.
+type RenderImageParams struct {
+	// Frame Which of a file with several, from 1; the instance's own, or the first, if left out.
+	Frame RenderedFrame `form:"frame,omitempty" json:"frame,omitempty"`
+
+	// Window A window in place of the file's, of DICOM alone: `centre,width`, or with a function of PS3.3 C.11.2.1 `centre,width,linear`, `linear-exact` or `sigmoid`.
+	Window RenderedWindow `form:"window,omitempty" json:"window,omitempty"`
+
+	// Levels What becomes black and white where no window does; `percentile` is from the 0.5th to the 99.5th.
+	Levels RenderImageParamsLevels `form:"levels,omitempty" json:"levels,omitempty"`
+
+	// Viewport `width,height` in pixels that the picture must fit into; it is never enlarged.
+	Viewport RenderedViewport `form:"viewport,omitempty" json:"viewport,omitempty"`
+}
+
+// RenderImageParamsLevels defines parameters for RenderImage.
+type RenderImageParamsLevels string
 
 // CreateBackupJSONRequestBody defines body for CreateBackup for application/json ContentType.
 type CreateBackupJSONRequestBody = NewBackup
@@ -1154,9 +1256,9 @@ type UpdateWebhookJSONRequestBody = WebhookChange
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
-	// Index Name the routes
+	// Index Show the page, or name the routes
 	// (GET /)
-	Index(ctx echo.Context) error
+	Index(ctx echo.Context, params IndexParams) error
 	// Live Tell whether the process lives
 	// (GET /livez)
 	Live(ctx echo.Context) error
@@ -1166,6 +1268,9 @@ type ServerInterface interface {
 	// Contract Download this contract
 	// (GET /openapi.json)
 	Contract(ctx echo.Context, params ContractParams) error
+	// PageFile Download a part of the page
+	// (GET /page/{file})
+	PageFile(ctx echo.Context, file string, params PageFileParams) error
 	// Ready Tell whether requests are welcome
 	// (GET /readyz)
 	Ready(ctx echo.Context) error
@@ -1328,6 +1433,9 @@ type ServerInterface interface {
 	// Label Store labels, all or none
 	// (POST /v1/collections/{collection}/labels)
 	Label(ctx echo.Context, collection CollectionName, params LabelParams) error
+	// DescribeMap Place instances by what their embeddings differ in most
+	// (GET /v1/collections/{collection}/map)
+	DescribeMap(ctx echo.Context, collection CollectionName, params DescribeMapParams) error
 	// ListProbes Describe the probes of every task
 	// (GET /v1/collections/{collection}/probes)
 	ListProbes(ctx echo.Context, collection CollectionName) error
@@ -1415,6 +1523,9 @@ type ServerInterface interface {
 	// ListModels List the networks that can be used
 	// (GET /v1/models)
 	ListModels(ctx echo.Context) error
+	// RenderImage Show an image that is not stored as a PNG
+	// (POST /v1/render)
+	RenderImage(ctx echo.Context, params RenderImageParams) error
 	// Verify Re-read all that is stored, and say what is wrong with it
 	// (POST /v1/verifications)
 	Verify(ctx echo.Context) error
@@ -1462,8 +1573,28 @@ type ServerInterfaceWrapper struct {
 func (w *ServerInterfaceWrapper) Index(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params IndexParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = IfNoneMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.Index(ctx)
+	err = w.Handler.Index(ctx, params)
 	return err
 }
 
@@ -1511,6 +1642,42 @@ func (w *ServerInterfaceWrapper) Contract(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.Contract(ctx, params)
+	return err
+}
+
+// PageFile converts echo context to params.
+func (w *ServerInterfaceWrapper) PageFile(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "file" -------------
+	var file string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "file", ctx.Param("file"), &file, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter file: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PageFileParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PageFile(ctx, file, params)
 	return err
 }
 
@@ -3746,6 +3913,69 @@ func (w *ServerInterfaceWrapper) Label(ctx echo.Context) error {
 	return err
 }
 
+// DescribeMap converts echo context to params.
+func (w *ServerInterfaceWrapper) DescribeMap(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "collection" -------------
+	var collection CollectionName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "collection", ctx.Param("collection"), &collection, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter collection: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params DescribeMapParams
+	// ------------- Optional query parameter "components" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "components", ctx.QueryParams(), &params.Components, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter components: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "tasks" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "tasks", ctx.QueryParams(), &params.Tasks, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter tasks: %s", err))
+	}
+
+	// ------------- Optional query parameter "filter" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "filter", ctx.QueryParams(), &params.Filter, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter filter: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DescribeMap(ctx, collection, params)
+	return err
+}
+
 // ListProbes converts echo context to params.
 func (w *ServerInterfaceWrapper) ListProbes(ctx echo.Context) error {
 	var err error
@@ -4293,6 +4523,45 @@ func (w *ServerInterfaceWrapper) ListModels(ctx echo.Context) error {
 	return err
 }
 
+// RenderImage converts echo context to params.
+func (w *ServerInterfaceWrapper) RenderImage(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RenderImageParams
+	// ------------- Optional query parameter "frame" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "frame", ctx.QueryParams(), &params.Frame, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter frame: %s", err))
+	}
+
+	// ------------- Optional query parameter "window" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "window", ctx.QueryParams(), &params.Window, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter window: %s", err))
+	}
+
+	// ------------- Optional query parameter "levels" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "levels", ctx.QueryParams(), &params.Levels, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter levels: %s", err))
+	}
+
+	// ------------- Optional query parameter "viewport" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "viewport", ctx.QueryParams(), &params.Viewport, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter viewport: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RenderImage(ctx, params)
+	return err
+}
+
 // Verify converts echo context to params.
 func (w *ServerInterfaceWrapper) Verify(ctx echo.Context) error {
 	var err error
@@ -4524,6 +4793,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/livez", wrapper.Live, options.OperationMiddlewares["live"]...)
 	router.GET(options.BaseURL+"/metrics", wrapper.Metrics, options.OperationMiddlewares["metrics"]...)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.Contract, options.OperationMiddlewares["contract"]...)
+	router.GET(options.BaseURL+"/page/:file", wrapper.PageFile, options.OperationMiddlewares["pageFile"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.Ready, options.OperationMiddlewares["ready"]...)
 	router.GET(options.BaseURL+"/reference", wrapper.Reference, options.OperationMiddlewares["reference"]...)
 	router.GET(options.BaseURL+"/v1/backup", wrapper.DownloadBackup, options.OperationMiddlewares["downloadBackup"]...)
@@ -4578,6 +4848,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/collections/:collection/instances/:id/vector", wrapper.DescribeVector, options.OperationMiddlewares["describeVector"]...)
 	router.POST(options.BaseURL+"/v1/collections/:collection/instances/delete", wrapper.DeleteInstances, options.OperationMiddlewares["deleteInstances"]...)
 	router.POST(options.BaseURL+"/v1/collections/:collection/labels", wrapper.Label, options.OperationMiddlewares["label"]...)
+	router.GET(options.BaseURL+"/v1/collections/:collection/map", wrapper.DescribeMap, options.OperationMiddlewares["describeMap"]...)
 	router.GET(options.BaseURL+"/v1/collections/:collection/probes", wrapper.ListProbes, options.OperationMiddlewares["listProbes"]...)
 	router.GET(options.BaseURL+"/v1/collections/:collection/probes/:task", wrapper.DescribeProbe, options.OperationMiddlewares["describeProbe"]...)
 	router.GET(options.BaseURL+"/v1/collections/:collection/probes/:task/compare", wrapper.CompareProbes, options.OperationMiddlewares["compareProbes"]...)
@@ -4607,6 +4878,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.DELETE(options.BaseURL+"/v1/keys/:key", wrapper.RevokeKey, options.OperationMiddlewares["revokeKey"]...)
 	router.POST(options.BaseURL+"/v1/keys/:key/rotate", wrapper.RotateKey, options.OperationMiddlewares["rotateKey"]...)
 	router.GET(options.BaseURL+"/v1/models", wrapper.ListModels, options.OperationMiddlewares["listModels"]...)
+	router.POST(options.BaseURL+"/v1/render", wrapper.RenderImage, options.OperationMiddlewares["renderImage"]...)
 	router.POST(options.BaseURL+"/v1/verifications", wrapper.Verify, options.OperationMiddlewares["verify"]...)
 	router.GET(options.BaseURL+"/v1/webhooks", wrapper.ListWebhooks, options.OperationMiddlewares["listWebhooks"]...)
 	router.POST(options.BaseURL+"/v1/webhooks", wrapper.CreateWebhook, options.OperationMiddlewares["createWebhook"]...)

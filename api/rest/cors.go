@@ -16,7 +16,7 @@ import (
 const (
 	corsMethods = "GET, HEAD, POST, PUT, PATCH, DELETE"
 	corsHeaders = "Authorization, Content-Type, Accept, Idempotency-Key, If-Match, If-None-Match, X-Request-Id"
-	corsExposed = "ETag, Location, Retry-After, X-Request-Id, Idempotency-Replayed, Warning"
+	corsExposed = "ETag, Location, Retry-After, X-Request-Id, Idempotency-Replayed, Warning, Nearcase-Frames, Nearcase-Window"
 )
 
 // CheckOrigin returns store.ErrInvalid for what is not an origin: a scheme and

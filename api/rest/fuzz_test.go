@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -110,6 +111,24 @@ func FuzzBody(f *testing.F) {
 			path = "/v1/collections"
 		}
 		lawful(t, string(body), serve(h, path, kinds[int(kind)%len(kinds)], string(body)))
+	})
+}
+
+// FuzzRender sends any form and parameters to be shown. A picture is a PNG.
+func FuzzRender(f *testing.F) {
+	h := handler(f)
+	form := "--b\r\nContent-Disposition: form-data; name=\"image\"\r\n\r\n" + string(picture(f, 5)) + "\r\n--b--\r\n"
+	f.Add(form, "", "")
+	f.Add(form, "1e9,0.5,sigmoid", "3,4")
+	f.Add(form[:90], "nan,inf", "1")
+	f.Fuzz(func(t *testing.T, body, window, viewport string) {
+		q := url.Values{"window": {window}, "viewport": {viewport}}
+		got := serve(h, "/v1/render?"+q.Encode(), "multipart/form-data; boundary=b", body)
+		if got.Code != http.StatusOK {
+			lawful(t, body, got)
+		} else if !strings.HasPrefix(got.Body.String(), "\x89PNG") {
+			t.Fatalf("%q: got %.50q, want a PNG", body, got.Body)
+		}
 	})
 }
 

@@ -2,14 +2,11 @@ package rest
 
 import (
 	"cmp"
-	"errors"
 	"io"
 	"net/http"
 
 	"github.com/labstack/echo/v4"
 
-	"nearcase/api"
-	"nearcase/api/problem"
 	"nearcase/store"
 )
 
@@ -61,9 +58,9 @@ func (s handlers) DownloadOriginal(c echo.Context, name CollectionName, id Insta
 
 // RenderInstance shows an image.
 func (s handlers) RenderInstance(c echo.Context, name CollectionName, id InstanceID, p RenderInstanceParams) error {
-	o := api.RenderOptions{Frame: p.Frame, Levels: string(p.Levels)}
-	if err := errors.Join(parseWindow(p.Window, &o), parseViewport(p.Viewport, &o)); err != nil {
-		return problem.New(problem.QueryParameter, err.Error())
+	o, err := renderOptions(p.Frame, p.Window, string(p.Levels), p.Viewport)
+	if err != nil {
+		return err
 	}
 	if known, err := s.isKnown(c, name, id); known || err != nil {
 		return err

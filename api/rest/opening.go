@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -11,6 +12,7 @@ import (
 	"nearcase/api/audit"
 	"nearcase/api/keys"
 	"nearcase/api/problem"
+	"nearcase/api/rest/page"
 )
 
 // again is when to ask a server again that is not open yet.
@@ -51,7 +53,7 @@ func (s *Server) listens(address string) error {
 }
 
 // waiting answers for a server that is not open yet: for its health and version,
-// and to all else that it is not ready.
+// with the page, which shows that to people, and to all else that it is not ready.
 func (s *Server) waiting() *echo.Echo {
 	e := echo.New()
 	e.IPExtractor = s.Access.remote()
@@ -63,14 +65,19 @@ func (s *Server) waiting() *echo.Echo {
 			if !s.isOwn(r) {
 				return problem.New(problem.HostNotAllowed, "")
 			}
-			answer := known[r.URL.Path]
+			answer, path := known[r.URL.Path], r.URL.Path
+			if name, ok := strings.CutPrefix(path, "/page/"); ok {
+				answer, path = h.early(name), "/page/{file}"
+			} else if path == "/" && wantsPage(r) {
+				answer = h.early(page.Home)
+			}
 			if answer == nil || r.Method != http.MethodGet {
 				retryAfter(c, again)
 				p := problem.New(problem.NotReady, "")
 				p.Detail = "the data directory is being opened: ask again later"
 				return p
 			}
-			c.Set(operationKey, contract()[route{r.Method, r.URL.Path}])
+			c.Set(operationKey, contract()[route{r.Method, path}])
 			return answer(c)
 		}
 	})

@@ -1,8 +1,10 @@
 package rest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -21,6 +23,8 @@ const (
 	headIfNoneMatch = "If-None-Match"
 	headFingerprint = "Nearcase-Fingerprint"
 	headModel       = "Nearcase-Model"
+	headFrames      = "Nearcase-Frames"
+	headWindow      = "Nearcase-Window"
 )
 
 // etag is the entity tag of an instance: its key, quoted.
@@ -90,23 +94,116 @@ func (s *Server) isKnownBy(c echo.Context, collection, id string, tag func(store
 	if err != nil {
 		return false, err
 	}
-	c.Response().Header().Set(headETag, tag(found.Key))
+	return unchanged(c, tag(found.Key))
+}
+
+// unchanged sets the entity tag of an answer, and answers if the sender has what it is
+// of already.
+func unchanged(c echo.Context, tag string) (bool, error) {
+	c.Response().Header().Set(headETag, tag)
 	c.Response().Header().Add(echo.HeaderVary, "Accept, Authorization")
-	if header := c.Request().Header.Get(headIfNoneMatch); header == "" || !names(header, tag(found.Key)) {
+	if header := c.Request().Header.Get(headIfNoneMatch); header == "" || !names(header, tag) {
 		return false, nil
 	}
 	return true, c.NoContent(http.StatusNotModified)
 }
 
-// picture sends a picture.
+// RenderImage shows an image that is not stored.
+func (s handlers) RenderImage(c echo.Context, p RenderImageParams) error {
+	o, err := renderOptions(p.Frame, p.Window, string(p.Levels), p.Viewport)
+	if err != nil {
+		return err
+	}
+	data, err := s.image(c)
+	if err != nil {
+		return err
+	}
+	r, err := s.service.RenderImage(c.Request().Context(), data, o)
+	if err != nil {
+		return inBody{err}
+	}
+	return picture(c, r)
+}
+
+// image reads a body that is an image, or a form of one.
+func (s *Server) image(c echo.Context) ([]byte, error) {
+	switch t := mediaType(c); {
+	case t == echo.MIMEMultipartForm:
+		limited(c, s.MaxImageBytes+maxJSON)
+		return s.imagePart(c)
+	case isImage(t):
+		image, large, err := readImage(limited(c, s.MaxImageBytes+1), s.MaxImageBytes)
+		return image, cmp.Or(large, err)
+	}
+	return nil, unacceptable(c, "multipart/form-data, application/dicom, image/* and application/octet-stream")
+}
+
+// imagePart reads the one part of a form, which is an image.
+func (s *Server) imagePart(c echo.Context) (image []byte, err error) {
+	parts, err := c.Request().MultipartReader()
+	if err != nil {
+		return nil, problem.New(problem.MultipartInvalid, err.Error())
+	}
+	for found := false; ; found = true {
+		part, err := parts.NextPart()
+		switch {
+		case err == io.EOF && !found:
+			return nil, problem.New(problem.NoImages, "send it as a part named image")
+		case err == io.EOF:
+			return image, nil
+		case err != nil:
+			return nil, received(err, problem.MultipartInvalid)
+		case found || part.FormName() != partImage:
+			return nil, problem.New(problem.MultipartInvalid, fmt.Sprintf("part %q; the form has one part, image", part.FormName()))
+		}
+		var large error
+		if image, large, err = readImage(part, s.MaxImageBytes); cmp.Or(large, err) != nil {
+			return nil, cmp.Or(large, err)
+		}
+	}
+}
+
+// renderOptions reads the parameters that say how an image is shown.
+func renderOptions(frame int, window, levels, viewport string) (api.RenderOptions, error) {
+	o := api.RenderOptions{Frame: frame, Levels: levels}
+	if err := errors.Join(parseWindow(window, &o), parseViewport(viewport, &o)); err != nil {
+		return o, problem.New(problem.QueryParameter, err.Error())
+	}
+	return o, nil
+}
+
+// picture sends a picture, of what is stored with its entity tag.
 func picture(c echo.Context, r api.Rendered) error {
-	tagged(c, r.Key)
 	h := c.Response().Header()
+	if r.Key != 0 {
+		tagged(c, r.Key)
+	}
+	if r.Frames > 0 {
+		h.Set(headFrames, strconv.Itoa(r.Frames))
+	}
+	if r.Window.Width > 0 {
+		h.Set(headWindow, windowText(r.Window))
+	}
 	h.Set(echo.HeaderContentType, r.MediaType)
 	h.Set(echo.HeaderContentLength, strconv.Itoa(len(r.Data)))
 	c.Response().WriteHeader(http.StatusOK)
 	_, err := slowly{c}.Write(r.Data)
 	return err
+}
+
+// windowFunctions are those of a window by their names in PS3.18.
+var windowFunctions = map[string]string{"linear": "LINEAR", "linear-exact": "LINEAR_EXACT", "sigmoid": "SIGMOID"}
+
+// windowText writes a window as parseWindow reads it, without the function where that
+// is linear.
+func windowText(w api.Window) string {
+	text := strconv.FormatFloat(w.Centre, 'g', -1, 64) + "," + strconv.FormatFloat(w.Width, 'g', -1, 64)
+	for name, function := range windowFunctions {
+		if function == w.Function && name != "linear" {
+			text += "," + name
+		}
+	}
+	return text
 }
 
 // parseWindow reads a window as PS3.18, 8.3.5.1.4 has it: centre, width and, if it
@@ -126,8 +223,7 @@ func parseWindow(text string, o *api.RenderOptions) error {
 	}
 	o.Window.Centre, o.Window.Width = centre, width
 	if len(parts) == 3 {
-		functions := map[string]string{"linear": "LINEAR", "linear-exact": "LINEAR_EXACT", "sigmoid": "SIGMOID"}
-		if o.Window.Function = functions[parts[2]]; o.Window.Function == "" {
+		if o.Window.Function = windowFunctions[parts[2]]; o.Window.Function == "" {
 			return fmt.Errorf("window=%.80q: the function is linear, linear-exact or sigmoid", text)
 		}
 	}

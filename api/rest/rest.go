@@ -11,8 +11,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -155,20 +153,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.echo.ServeHTTP(w, r)
-}
-
-// Index names the routes.
-func (s handlers) Index(c echo.Context) error {
-	var routes []string
-	for r, o := range contract() {
-		routes = append(routes, o.path+" "+r.method)
-	}
-	slices.Sort(routes)
-	for i, r := range routes {
-		path, method, _ := strings.Cut(r, " ")
-		routes[i] = method + " " + path
-	}
-	return reply(c, http.StatusOK, map[string]any{"name": "nearcase", "version": s.Options.Version, "routes": routes})
 }
 
 // Live answers that the process lives.

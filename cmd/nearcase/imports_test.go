@@ -15,10 +15,13 @@ import (
 var (
 	arrows = map[string][]string{
 		"cmd/nearcase":             {"api", "api/audit", "api/keys", "api/oidc", "api/observe", "api/client", "api/rest", "cmd/nearcase/phantom", "embed", "embed/hub", "embed/onnx", "embed/scatter", "embed/text", "probe", "probe/eval", "probe/eval/report", "store", "store/backup", "store/local", "store/vault"},
+		"cmd/nearcase/browser":     {},
+		"cmd/nearcase/browser/axe": {},
 		"cmd/nearcase/phantom":     {},
 		"api":                      {"api/webhook", "embed", "probe", "probe/eval", "probe/eval/report", "store", "store/backup"},
 		"api/apitest":              {"api", "embed", "embed/dicom/dataset"},
-		"api/rest":                 {"api", "api/audit", "api/dicomweb", "api/fhir", "api/keys", "api/problem", "api/rest/reference", "probe/eval/report", "store", "store/backup", "store/backup"},
+		"api/rest":                 {"api", "api/audit", "api/dicomweb", "api/fhir", "api/keys", "api/problem", "api/rest/page", "api/rest/reference", "probe/eval/report", "store", "store/backup"},
+		"api/rest/page":            {},
 		"api/rest/reference":       {},
 		"api/client":               {"api", "api/keys", "api/problem", "store"},
 		"api/client/crash":         {"api", "api/client", "cmd/nearcase/phantom", "store"},

@@ -84,13 +84,13 @@ func (f *File) pixelSize(frame int) (vertical, horizontal float64) {
 func (p *Picture) resized(width, height int) *Picture {
 	switch {
 	case width != p.Width:
-		out := &Picture{width, height, make([]byte, 3*width*height)}
+		out := &Picture{Width: width, Height: height, Pix: make([]byte, 3*width*height), VOI: p.VOI}
 		for y := range height {
 			stretch(out.Pix[3*y*width:], p.Pix[3*y*p.Width:], p.Width, width, 1)
 		}
 		return out
 	case height != p.Height:
-		out := &Picture{width, height, make([]byte, 3*width*height)}
+		out := &Picture{Width: width, Height: height, Pix: make([]byte, 3*width*height), VOI: p.VOI}
 		for x := range width {
 			stretch(out.Pix[3*x:], p.Pix[3*x:], p.Height, height, width)
 		}

@@ -72,6 +72,16 @@ func (v View) orDefault() View {
 type Picture struct {
 	Width, Height int
 	Pix           []byte
+	// VOI is the window that made its grey levels, by which the file is rendered
+	// alike; nil where a table did, where all are black or white, and in colours.
+	VOI *VOI
+}
+
+// VOI is a window on the outputs of the modality LUT, with a Function of PS3.3
+// C.11.2.1: LINEAR, LINEAR_EXACT or SIGMOID. Width is positive.
+type VOI struct {
+	Centre, Width float64
+	Function      string
 }
 
 // Render decodes a frame, 0-based, and returns it as it is to be seen:
@@ -107,7 +117,7 @@ func (f *File) render(frame int, v View) (*Picture, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Picture{s.Width, s.Height, make([]byte, 3*s.Width*s.Height)}
+	p := &Picture{Width: s.Width, Height: s.Height, Pix: make([]byte, 3*s.Width*s.Height)}
 	switch s.Photometric {
 	case monochrome1, monochrome2:
 		err = f.grey(p, s, frame, v.orDefault())
@@ -133,10 +143,11 @@ func (f *File) grey(p *Picture, s *Stored, frame int, v View) error {
 		return fmt.Errorf("%w: a modality LUT for values from %d to %d", ErrUnsupported, low, high)
 	}
 	pad := paddingOf(f.file.Set, s.Signed)
-	voi, err := f.levels(s, m, pad, frame, v)
+	voi, shown, err := f.levels(s, m, pad, frame, v)
 	if err != nil {
 		return err
 	}
+	p.VOI = shown
 	invert := s.Photometric == monochrome1 || f.file.Set.Text(tagLUTShape) == "INVERSE"
 	shade := func(stored int64) byte {
 		if pad.has(stored) {
@@ -152,29 +163,30 @@ func (f *File) grey(p *Picture, s *Stored, frame int, v View) error {
 	return nil
 }
 
-// levels returns the transformation to grey levels that v chooses.
-func (f *File) levels(s *Stored, m modality, pad padding, frame int, v View) (transfer, error) {
+// levels returns the transformation to grey levels that v chooses, and the window
+// that it is, if it is one.
+func (f *File) levels(s *Stored, m modality, pad padding, frame int, v View) (transfer, *VOI, error) {
 	if v.Levels == Window && v.Width > 0 {
-		return window{v.Centre, v.Width}.transfer(v.Function)
+		return window{v.Centre, v.Width}.shown(v.Function)
 	}
 	if v.Levels == Window {
-		voi, err := voiOf(f.macro(frame, tagFrameVOI), v.Window, m.negative(s.Bits, s.Signed))
+		voi, shown, err := voiOf(f.macro(frame, tagFrameVOI), v.Window, m.negative(s.Bits, s.Signed))
 		if voi != nil || err != nil {
-			return voi, err
+			return voi, shown, err
 		}
 		if s.Bits <= 8 && !s.Signed && m.isIdentity() {
-			return between(0, float64(int(1)<<s.Bits-1)), nil
+			return shownBetween(0, float64(int(1)<<s.Bits-1))
 		}
 		v.Levels = Full
 	}
 	r := rank(s, m, pad)
 	switch {
 	case r.count == 0: // nothing but padding
-		return between(0, 0), nil
+		return shownBetween(0, 0)
 	case v.Levels == Full:
-		return between(r.at(0), r.at(r.count-1)), nil
+		return shownBetween(r.at(0), r.at(r.count-1))
 	}
-	return between(r.percentile(v.Low), r.percentile(v.High)), nil
+	return shownBetween(r.percentile(v.Low), r.percentile(v.High))
 }
 
 // paint sets every pixel to the shade of its value, through a table where

@@ -14,20 +14,21 @@ const white = 255
 // outputs of the modality LUT to 0..255. Tables come before windows, in the
 // file's order; a choice beyond the last is the first. Windows without a width,
 // which some writers fill in, do not count. It is nil where there is none. Inputs
-// of a table may be negative.
-func voiOf(s *dataset.Set, choice int, negative bool) (transfer, error) {
+// of a table may be negative. The VOI is that of a window.
+func voiOf(s *dataset.Set, choice int, negative bool) (transfer, *VOI, error) {
 	tables := s.Sequence(tagVOILUTs)
 	windows, err := windowsOf(s)
 	if err != nil || len(tables)+len(windows) == 0 {
-		return nil, err
+		return nil, nil, err
 	}
 	if choice >= len(tables)+len(windows) {
 		choice = 0
 	}
 	if choice < len(tables) {
-		return tableVOI(tables[choice], negative)
+		made, err := tableVOI(tables[choice], negative)
+		return made, nil, err
 	}
-	return windows[choice-len(tables)].transfer(s.Text(tagFunction))
+	return windows[choice-len(tables)].shown(s.Text(tagFunction))
 }
 
 // window is a range of values that becomes all grey levels; width is positive.
@@ -85,6 +86,18 @@ func (w window) transfer(function string) (transfer, error) {
 	return nil, fmt.Errorf("%w: VOI LUT function %s", ErrUnsupported, quoted(function))
 }
 
+// shown is transfer with what it is.
+func (w window) shown(function string) (transfer, *VOI, error) {
+	made, err := w.transfer(function)
+	if err != nil {
+		return nil, nil, err
+	}
+	if function == "" {
+		function = "LINEAR"
+	}
+	return made, &VOI{w.centre, w.width, function}, nil
+}
+
 func linear(centre, width float64) transfer {
 	return func(x float64) float64 {
 		switch {
@@ -127,4 +140,12 @@ func between(low, high float64) transfer {
 		}
 		return (x - low) / (high - low) * white
 	}
+}
+
+// shownBetween is between with the window that it is.
+func shownBetween(low, high float64) (transfer, *VOI, error) {
+	if low == high {
+		return between(low, high), nil, nil
+	}
+	return between(low, high), &VOI{low + (high-low)/2, high - low, "LINEAR_EXACT"}, nil
 }

@@ -1,0 +1,86 @@
+// What is asked about, and the asking. A subject is one of
+//
+//	{kind: "stored", id, instance}        an instance of the collection
+//	{kind: "files", files, at, patient}   images that are not stored, asked one by one
+//	{kind: "text", text}                  words, of a model with a text tower
+//	{kind: "examples"}                    what is like and unlike alone
+//
+// and a question is what the address says beside it: k, level, group, min, filter,
+// like, unlike, task and frame.
+import { ask, collectionPath, session } from "./api.js";
+import { read as readFilter, shareable } from "./filter.js";
+import { form } from "./pictures.js";
+
+// Subjects that have no place in an address are in this tab's memory, the last few, so
+// that Back finds them; none is left when somebody signs out.
+const most = 4;
+const kept = new Map();
+let last = 0;
+
+export function keep(subject) {
+	kept.set(String(++last), subject);
+	if (kept.size > most) kept.delete(kept.keys().next().value);
+	return String(last);
+}
+export const found = (token) => kept.get(token);
+session.onRefused(() => kept.clear());
+document.getElementById("leave").addEventListener("click", () => kept.clear());
+
+// read makes a question of an address.
+export function read(params) {
+	const text = (name) => params.get(name) ?? "", list = (name) => params.getAll(name).filter(Boolean);
+	const k = Number(params.get("k")), min = Number(params.get("min"));
+	return {
+		instance: text("instance"), upload: text("upload"), task: text("task"), level: text("level"), group: text("group"),
+		k: Number.isInteger(k) && k > 0 && k <= 1000 ? k : 0, min: min > 0 && min <= 1 ? min : 0,
+		frame: Number(params.get("frame")) || 0, like: list("like"), unlike: list("unlike"), filter: readFilter(params.get("filter")),
+	};
+}
+
+// write is read's inverse. What could name a person is left out of the filters.
+export function write(q) {
+	const params = new URLSearchParams();
+	const filter = shareable(q.filter);
+	for (const name of ["instance", "upload", "task", "level", "group", "k", "min", "frame"]) if (q[name]) params.set(name, q[name]);
+	for (const name of ["like", "unlike"]) for (const id of q[name]) params.append(name, id);
+	if (filter) params.set("filter", filter);
+	return params;
+}
+
+function common(q) {
+	return { k: q.k || undefined, level: q.level || undefined, filter: q.filter, min_score: q.min || undefined };
+}
+
+// similar asks for the cases like a subject, as examples refine it.
+export function similar(name, subject, q, signal) {
+	const body = { ...common(q), group_by: q.group || undefined, like: q.like.length > 0 ? q.like : undefined, unlike: q.unlike.length > 0 ? q.unlike : undefined };
+	return send(collectionPath(name, "similar"), subject, body, signal);
+}
+
+// classify asks what the labels say of a subject itself, without the examples, whose
+// mixture no calibration is of.
+export function classify(name, subject, q, signal) {
+	return send(collectionPath(name, "classify"), subject, { ...common(q), group_by: q.group || undefined }, signal);
+}
+
+function send(path, subject, body, signal) {
+	switch (subject.kind) {
+	case "stored": return ask("POST", path, { body: { ...body, instance: subject.id }, signal });
+	case "text": return ask("POST", path, { body: { ...body, text: subject.text }, signal });
+	case "files": return ask("POST", path, { body: form(subject.files[subject.at], { ...body, patient: subject.patient || undefined }), signal });
+	}
+	return ask("POST", path, { body, signal });
+}
+
+// knowsWords tells whether the collection's model has a text tower. Nothing of the
+// contract says so; a text and an instance asked together are answered in part where
+// it has none.
+export async function knowsWords(collection, instance, signal) {
+	if (!words.has(collection.fingerprint)) {
+		const queries = [{ instance, k: 1, fields: ["frame"] }, { text: "image", k: 1, fields: ["frame"] }];
+		const answer = await ask("POST", collectionPath(collection.name, "similar", "batch"), { body: { queries }, signal });
+		words.set(collection.fingerprint, answer.items[1].status === "answered");
+	}
+	return words.get(collection.fingerprint);
+}
+const words = new Map(); // by fingerprint

@@ -1,0 +1,20 @@
+// Thumbnails of stored instances.
+import { collectionPath, picture } from "./api.js";
+import { el } from "./ui.js";
+
+// shortId is an instance's ID as far as people tell it apart by.
+export const shortId = (id) => (id.length > 14 ? `${id.slice(0, 6)}…${id.slice(-4)}` : id);
+
+// alt says which instance a picture shows, and how it is labelled.
+export const alt = (id, label) => `Case ${shortId(id)}${label ? `, ${label}` : ""}`;
+
+// thumb is an image of an instance, empty until it is there. It stays a ground with
+// words where the server has no picture of it. A label of null is for one whose
+// instance and label stand beside it as text.
+export function thumb(collection, id, label, signal, path = "thumbnail") {
+	const box = el("span", { class: "thumb" });
+	picture(collectionPath(collection, "instances", id, path), signal).then(
+		(src) => box.replaceChildren(el("img", { src, alt: label === null ? "" : alt(id, label), draggable: "false", decoding: "async" })),
+		(err) => { if (err.name !== "AbortError" && !signal?.aborted) box.replaceChildren(el("span", { class: "none" }, "no picture")); });
+	return box;
+}

@@ -1,0 +1,331 @@
+package browser
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/chromedp/kb"
+
+	"nearcase/api/apitest"
+)
+
+// Where the query view's answers are.
+const (
+	casesShown = `document.querySelectorAll(".cases li").length > 0 && !document.querySelector(".similar-body[aria-busy]")`
+	evidence   = `document.querySelector(".evidence .weighed tbody tr") && !document.querySelector(".evidence[aria-busy]")`
+	imageShown = `document.querySelector(".picture .stage img")?.naturalWidth > 0 && !document.querySelector(".picture .viewer[aria-busy]")`
+)
+
+// newest asks by the case of the collection that was stored last.
+func (b *tab) newest() {
+	b.t.Helper()
+	b.await(`document.querySelectorAll(".recent a").length > 0`)
+	b.click(".recent li:first-child a")
+	b.await(casesShown)
+	b.await(imageShown)
+}
+
+func cxrFile(t testing.TB, name string) string {
+	return filepath.Join(testData(t), "cxr", name)
+}
+
+func dicomFile(t testing.TB, name string) string {
+	return filepath.Join(testData(t), "dicom", "pydicom", "src", "pydicom", "data", "test_files", name)
+}
+
+func TestAStoredCaseIsAskedByAndWhatItRestsOnIsSaid(t *testing.T) {
+	b := open(t, "#/query/cxr", b0(t))
+	b.settled()
+	b.accessible("the start of a query")
+	b.newest()
+	b.await(evidence)
+	b.awaitText(".sentence", "most similar labelled cases of other patients")
+	b.awaitText(".sentence", "not a diagnosis")
+	b.awaitText(".similar", "20 cases")
+	if classes := value[int](b, `document.querySelectorAll(".weighed tbody tr").length`); classes != 2 {
+		t.Errorf("there are rows of %d classes, want 2", classes)
+	}
+	b.click(".evidence details summary")
+	b.awaitText(".known", "scatter")
+	b.accessible("an answer, dark")
+	b.press("t")
+	b.await(`document.documentElement.dataset.theme === "light"`)
+	b.accessible("an answer, light")
+}
+
+func TestAnAddressOpensItsQueryAgain(t *testing.T) {
+	b := open(t, "#/query/cxr", b0(t))
+	b.settled()
+	b.newest()
+	b.put(`.similar-head input[min="1"]`, "7")
+	b.awaitText(".similar", "7 cases")
+	b.put("#group", "patient")
+	b.press("x")
+	b.await(`document.querySelector(".addfilter input[value=normal]")`)
+	b.click(".addfilter input[value=normal]")
+	b.clickText("Apply")
+	b.await(casesShown + ` && [...document.querySelectorAll(".cases .labels")].every((l) => l.innerText.includes("normal"))`)
+	address := value[string](b, "location.hash")
+	for _, part := range []string{"instance=", "k=7", "filter="} {
+		if !strings.Contains(address, part) {
+			t.Errorf("the address is %s, want %s in it", address, part)
+		}
+	}
+	ids := value[string](b, `[...document.querySelectorAll(".cases li")].map((c) => c.dataset.id).join()`)
+	again := open(t, address, b0(t))
+	again.await(casesShown)
+	if got := value[string](again, `[...document.querySelectorAll(".cases li")].map((c) => c.dataset.id).join()`); got != ids {
+		t.Errorf("opened again the cases are %s, want %s", got, ids)
+	}
+	again.awaitText(".asking .chip", "finding: normal")
+	again.clickText("×")
+	again.await(casesShown + ` && !location.hash.includes("filter=")`)
+}
+
+// All of it by keys: to a case, its comparison, marks, and the refined answer.
+func TestCasesAreComparedAndMarkedByKeys(t *testing.T) {
+	b := open(t, "#/query/cxr", b0(t))
+	b.settled()
+	b.await(`document.querySelectorAll(".recent a").length > 0`)
+	b.tabTo(".recent a")
+	b.press(kb.Enter)
+	b.await(casesShown)
+	b.tabTo(".cases .open")
+	b.press(kb.ArrowRight, kb.ArrowRight)
+	b.await(`document.activeElement.closest("li") === document.querySelectorAll(".cases li")[2]`)
+	b.press(kb.Enter)
+	b.await(`document.querySelector("dialog .beside-one:last-child img").naturalWidth`)
+	b.awaitText("dialog h2", "Case 3 of 20")
+	b.accessible("a comparison")
+	b.press("j")
+	b.awaitText("dialog h2", "Case 4 of 20")
+	b.await(`document.querySelector("dialog .beside-one:last-child img").naturalWidth`)
+	b.press("+")
+	b.await(`new Set([...document.querySelectorAll("dialog .viewer-zoom")].map((z) => z.innerText)).size === 1`)
+	b.press("a", kb.Escape)
+	b.await(`!document.querySelector("dialog") && document.activeElement.closest("li") === document.querySelectorAll(".cases li")[3]`)
+	b.press(kb.ArrowRight, "n")
+	b.await(`document.querySelectorAll(".marks .chip").length === 2`)
+	b.script("scrollTo(0, 0)")
+	b.accessible("marks")
+	before := value[string](b, `document.querySelector(".cases").innerText`)
+	b.press("f")
+	b.awaitText(".similar", "refined")
+	b.await(casesShown)
+	if after := value[string](b, `document.querySelector(".cases").innerText`); after == before {
+		t.Error("after refining the cases are the same")
+	}
+	if hash := value[string](b, "location.hash"); !strings.Contains(hash, "like=") || !strings.Contains(hash, "unlike=") {
+		t.Errorf("the address is %s, want the marks in it", hash)
+	}
+	b.tabTo(".marks .chip button")
+	b.press(kb.Enter)
+	b.await(`document.querySelectorAll(".marks .chip").length === 1 && document.activeElement !== document.body`)
+	asked := value[string](b, `new URLSearchParams(location.hash.split("?")[1]).get("instance")`)
+	b.tabTo(".cases .open")
+	b.press("u")
+	b.await(`new URLSearchParams(location.hash.split("?")[1]).get("instance") !== ` + quoted(asked))
+	b.await(casesShown)
+}
+
+func TestAnImageThatIsNotStoredIsAskedBy(t *testing.T) {
+	b := open(t, "#/query/cxr", b0(t))
+	b.settled()
+	b.upload("#files", cxrFile(t, "PNEUMONIA/"+leftOver(t)))
+	b.await(casesShown)
+	b.await(evidence)
+	b.await(imageShown)
+	b.awaitText(".asking", "not in the address")
+	b.accessible("an uploaded image")
+	hash := value[string](b, "location.hash")
+	if strings.Contains(hash, "person") || strings.Contains(value[string](b, "document.title"), "person") {
+		t.Errorf("the address %s or the title names the file", hash)
+	}
+	b.goTo("#/operation/cxr")
+	b.await(`document.querySelector("main h1").innerText === "Operation"`)
+	b.settled()
+	b.script("history.back()")
+	b.await(casesShown)
+	elsewhere := open(t, hash, b0(t))
+	elsewhere.awaitText("main", "This address is of an image that is not stored")
+}
+
+// leftOver is the name of a radiograph with pneumonia that is not in the world.
+func leftOver(t testing.TB) string {
+	t.Helper()
+	all, err := fs.ReadDir(os.DirFS(cxrFile(t, "PNEUMONIA")), ".")
+	if err != nil || len(all) < 1000 {
+		t.Fatalf("radiographs: %d, %v", len(all), err)
+	}
+	return all[len(all)-1].Name()
+}
+
+func TestImagesAreDroppedAndPasted(t *testing.T) {
+	picture, err := os.ReadFile(cxrFile(t, "PNEUMONIA/"+leftOver(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	bits, _ := json.Marshal(picture) // base64
+	for name, event := range map[string]string{
+		"drop":  `new DragEvent("drop", {bubbles: true, cancelable: true, dataTransfer: data})`,
+		"paste": `new ClipboardEvent("paste", {bubbles: true, cancelable: true, clipboardData: data})`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := open(t, "#/query/cxr", b0(t))
+			b.settled()
+			b.await(`document.querySelector(".zone")`)
+			b.script(`{
+				const data = new DataTransfer();
+				data.items.add(new File([Uint8Array.from(atob(` + string(bits) + `), (c) => c.charCodeAt(0))], "x.jpeg", {type: "image/jpeg"}));
+				document.body.dispatchEvent(` + event + `);
+			}`)
+			b.await(casesShown)
+			b.await(imageShown)
+		})
+	}
+}
+
+func TestAFolderIsAskedImageByImage(t *testing.T) {
+	b := open(t, "#/query/dicom", b0(t))
+	b.expect("the server responded with a status of 4")
+	b.settled()
+	b.upload("#files", dicomFile(t, "CT_small.dcm"), dicomFile(t, "MR_small.dcm"), dicomFile(t, "rtplan.dcm"), cxrFile(t, "../README.md"))
+	b.await(casesShown)
+	b.await(`document.querySelectorAll(".files li").length === 4`)
+	b.accessible("a folder")
+	b.tabTo(".files")
+	b.press(kb.End)
+	b.awaitText(".similar", "no image")
+	b.awaitText(".hint", "no image in it")
+	b.accessible("a file without an image")
+	b.press(kb.Home, kb.ArrowDown, kb.ArrowDown)
+	b.awaitText(".similar", "Code image_unknown")
+	b.press(kb.Home)
+	b.await(casesShown)
+}
+
+func TestHostileNamesAndClassesAreText(t *testing.T) {
+	b := open(t, "#/query/hostile", b0(t))
+	b.settled()
+	b.newest()
+	b.await(evidence)
+	b.awaitText(".weighed", hostileClass)
+	b.awaitText(".cases", "onerror")
+	b.click(".cases li:first-child .open")
+	b.await(`document.querySelector("dialog .beside-one:last-child img").naturalWidth`)
+	b.awaitText("dialog", "onerror")
+	if n := value[int](b, `document.querySelectorAll("main img[onerror], main script, dialog img[onerror], dialog script").length`); n != 0 || strings.Contains(value[string](b, "document.title"), "owned") {
+		t.Errorf("%d elements are of names and classes", n)
+	}
+	b.accessible("hostile names")
+}
+
+func TestWithoutImagesAQuerySaysWhatToDo(t *testing.T) {
+	theWorld(t).ask(t, "POST", "/v1/collections", map[string]any{"name": "query-bare", "model": "scatter"}, nil)
+	b := open(t, "#/query/query-bare", b0(t))
+	b.settled()
+	b.awaitText("main", "Store images first")
+	b.accessible("an empty collection")
+	b.expect("404")
+	b.goTo("#/query/cxr?instance=gone")
+	b.awaitText("main", "not in the collection")
+}
+
+func TestWordsAreAskedByWhereTheModelKnowsThem(t *testing.T) {
+	plain := open(t, "#/query/cxr", b0(t))
+	plain.settled()
+	plain.await(`document.querySelectorAll(".recent a").length > 0`)
+	if plain.text(".words") != "" {
+		t.Error("words can be asked by, of a model that knows none")
+	}
+	w := colours(t)
+	b := open(t, "#/query/colours", w.admin)
+	b.await(`document.querySelector("#words")`)
+	b.accessible("words")
+	b.typed("#words", "a photo of red"+kb.Enter)
+	b.await(casesShown)
+	b.awaitText(".cases li:first-child", "red")
+	b.accessible("an answer to words")
+	b.click(".cases li:first-child [title='Use as query']")
+	b.await(evidence)
+	b.awaitText(".weighed thead", "Zero-shot")
+	b.accessible("zero-shot")
+	b.expect("413")
+	b.goTo("#/query/colours")
+	b.await(`document.querySelector("#files")`)
+	b.upload("#files", cxrFile(t, "PNEUMONIA/"+leftOver(t)))
+	b.awaitText(".similar", "Code image_too_large")
+	b.awaitText(".hint", "smaller image")
+	b.accessible("an image that is too large")
+}
+
+// colours is a server of pictures of three colours and a model with a text tower that
+// takes no image beyond 4 KiB, in place of the shared one until the test ends.
+func colours(t *testing.T) *world {
+	t.Helper()
+	was, dir := theWorld(t), t.TempDir()
+	models := filepath.Join(dir, "models")
+	if err := apitest.TwoTowers(filepath.Join(models, "towers")); err != nil {
+		t.Fatal(err)
+	}
+	rows := [][]string{{"file", "patient_id", "colour"}}
+	for name, c := range map[string]color.RGBA{"red": {R: 1, A: 255}, "green": {G: 1, A: 255}, "blue": {B: 1, A: 255}} {
+		for n := range uint8(4) {
+			shade := 245 - 12*n
+			file := filepath.Join(dir, fmt.Sprintf("%s%d.png", name, n))
+			if err := os.WriteFile(file, plain(t, color.RGBA{c.R * shade, c.G * shade, c.B * shade, 255}), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			rows = append(rows, []string{file, fmt.Sprint(name, n), name})
+		}
+	}
+	list, err := sheet(filepath.Join(dir, "labels.csv"), rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("NEARCASE_MODELS", models)
+	t.Setenv("NEARCASE_LIMITS_IMAGE_BYTES", "4096")
+	w := &world{dir: dir, binary: was.binary}
+	if _, err := w.run("ingest", "--collection", "colours", "--model", "towers", list); err != nil {
+		t.Fatal(err)
+	}
+	if w.admin, err = w.run("keys", "create", "--name", "admin", "--scope", "admin"); err != nil {
+		t.Fatal(err)
+	}
+	before := len(cleanup)
+	if err := w.serve(); err != nil {
+		t.Fatal(err)
+	}
+	end := cleanup[before:]
+	cleanup = cleanup[:before:before]
+	shared = w
+	t.Cleanup(func() {
+		shared = was
+		for _, f := range end {
+			f()
+		}
+	})
+	return w
+}
+
+// plain is a picture of one colour.
+func plain(t *testing.T, c color.RGBA) []byte {
+	t.Helper()
+	m := image.NewRGBA(image.Rect(0, 0, 48, 40))
+	draw.Draw(m, m.Bounds(), image.NewUniform(c), image.Point{}, draw.Src)
+	var b bytes.Buffer
+	if err := png.Encode(&b, m); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
