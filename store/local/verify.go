@@ -115,6 +115,23 @@ func (c *collection) isThere(key store.Key) bool {
 	return c.rows[key] != nil
 }
 
+// applied waits until all that the log has by now is in memory too: between the two
+// what was just deleted is in memory alone.
+func (c *collection) applied(ctx context.Context) error {
+	_, err := c.commit(ctx, nil, func(store.Key) ([]store.Entry, error) { return nil, nil })
+	return err
+}
+
+// stays reports whether an instance in which something was found is still stored
+// under its key, and was not just being deleted or replaced.
+func (c *collection) stays(ctx context.Context, key store.Key) (bool, error) {
+	if !c.isThere(key) {
+		return false, nil
+	}
+	err := c.applied(ctx)
+	return c.isThere(key), err
+}
+
 // log compares each instance, its vector and its place in the index with the log,
 // and reads every other entry.
 func (v *verifier) log(ctx context.Context, c *collection) error {
@@ -125,11 +142,17 @@ func (v *verifier) log(ctx context.Context, c *collection) error {
 			return err
 		}
 		vector, what, err := v.entry(c, r)
-		switch {
-		case !c.isThere(r.key): // deleted or replaced meanwhile
+		if err != nil {
+			stays, ended := c.stays(ctx, r.key)
+			if ended != nil {
+				return ended
+			}
+			if stays {
+				v.find(c, what, r.key, r.ID, err)
+			}
 			continue
-		case err != nil:
-			v.find(c, what, r.key, r.ID, err)
+		}
+		if !c.isThere(r.key) { // deleted or replaced meanwhile
 			continue
 		}
 		got, ok := engine.Vector(uint64(r.key))
@@ -140,7 +163,7 @@ func (v *verifier) log(ctx context.Context, c *collection) error {
 	}
 	v.Read[store.OfVector] += len(rows)
 	v.Read[store.OfIndex] += indexed
-	return v.entries(c)
+	return v.entries(ctx, c)
 }
 
 // entry reads what the log has of an instance, and compares it with memory.
@@ -164,7 +187,7 @@ func (v *verifier) entry(c *collection, r row) (vector []float32, what string, e
 
 // entries reads every entry: those of labels, deletions and erasures are in memory
 // only by what they have changed. What memory has of labels must be there.
-func (v *verifier) entries(c *collection) error {
+func (v *verifier) entries(ctx context.Context, c *collection) error {
 	said := c.saidNow()
 	err := v.l.each(logKeys(c.number), logKeys(c.number), func(at, value []byte) error {
 		_, key, suffix, err := parseLogKey(at)
@@ -184,6 +207,9 @@ func (v *verifier) entries(c *collection) error {
 		}
 		return nil
 	})
+	if err == nil && len(said) > 0 {
+		err = c.applied(ctx)
+	}
 	now := c.saidNow() // without those of what was deleted meanwhile
 	for _, key := range slices.Sorted(maps.Keys(said)) {
 		if _, is := now[key]; is {
@@ -219,7 +245,15 @@ func (v *verifier) originals(ctx context.Context, c *collection) error {
 		}
 		v.hashed[digest] = true
 		v.Read[store.OfOriginal]++
-		if err := v.original(digest); err != nil && c.isThere(r.key) {
+		err := v.original(digest)
+		if err == nil {
+			continue
+		}
+		stays, ended := c.stays(ctx, r.key)
+		if ended != nil {
+			return ended
+		}
+		if stays {
 			v.find(c, store.OfOriginal, r.key, r.ID, err)
 		}
 	}
