@@ -3,8 +3,13 @@
 package apitest
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"image/png"
 	"strings"
 
 	"nearcase/api"
@@ -46,4 +51,13 @@ func OpenModel(name string) (*embed.Model, error) {
 // Models describes Quadrants.
 func Models() ([]api.ModelInfo, error) {
 	return []api.ModelInfo{{Name: Quadrants, Dimension: dimension}}, nil
+}
+
+// Plain is a picture of one colour, as PNG.
+func Plain(c color.RGBA) []byte {
+	m := image.NewRGBA(image.Rect(0, 0, 48, 40))
+	draw.Draw(m, m.Bounds(), image.NewUniform(c), image.Point{}, draw.Src)
+	var b bytes.Buffer
+	_ = png.Encode(&b, m) // cannot fail
+	return b.Bytes()
 }

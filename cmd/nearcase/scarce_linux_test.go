@@ -38,6 +38,9 @@ func TestAServerOutlivesAFullDisk(t *testing.T) {
 	onnxtest.Require(t)
 	place := t.TempDir()
 	if err := unix.Mount("tmpfs", place, "tmpfs", 0, "size=192m"); err != nil {
+		if !errors.Is(err, unix.EPERM) {
+			t.Fatal(err)
+		}
 		t.Skipf("a small file system cannot be mounted: %v", err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount(place, unix.MNT_DETACH) })

@@ -1,13 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"image"
 	"image/color"
-	"image/draw"
-	"image/png"
 	"math"
 	"path/filepath"
 	"strings"
@@ -18,23 +14,11 @@ import (
 	"nearcase/embed/onnx/onnxtest"
 )
 
-// plainPNG is a picture of one colour.
-func plainPNG(t *testing.T, c color.RGBA) []byte {
-	t.Helper()
-	m := image.NewRGBA(image.Rect(0, 0, 48, 40))
-	draw.Draw(m, m.Bounds(), image.NewUniform(c), image.Point{}, draw.Src)
-	var b bytes.Buffer
-	if err := png.Encode(&b, m); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
 // shadesOf are pictures of a colour by its name.
 func shadesOf(t *testing.T, name string, n int) []byte {
 	low, high := uint8(10+9*n), uint8(245-12*n)
 	c := map[string]color.RGBA{"red": {high, low, low, 255}, "green": {low, high, low, 255}, "blue": {low, low, high, 255}}[name]
-	return plainPNG(t, c)
+	return apitest.Plain(c)
 }
 
 // towers is a data directory with pictures of three colours, four patients of

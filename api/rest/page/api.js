@@ -106,9 +106,10 @@ export function pause(time, signal) {
 const maxPictures = 400, maxAtOnce = 6;
 const pictures = new Map(); // path to {url, used} or {waiting}
 const queue = [];
-let busy = 0;
+let busy = 0, asker = 0; // who asks changes with the key
 
 function forget() {
+	asker++;
 	for (const p of pictures.values()) if (p.url) URL.revokeObjectURL(p.url);
 	pictures.clear();
 }
@@ -136,9 +137,12 @@ async function drain() {
 		return drain();
 	}
 	busy++;
+	const by = asker;
 	try {
 		const had = pictures.get(path);
-		resolve(had?.url ?? keep(path, await (await respond("GET", path, { signal })).blob()));
+		const blob = had?.url ? null : await (await respond("GET", path, { signal })).blob();
+		if (by !== asker) throw new DOMException("the key was given up meanwhile", "AbortError");
+		resolve(had?.url ?? keep(path, blob));
 	} catch (err) {
 		reject(err);
 	} finally {

@@ -131,26 +131,30 @@ function signIn(err) {
 	input.focus();
 }
 
+// readiness asks how the server is: null where it cannot be reached.
+async function readiness() {
+	const answer = await fetch("/readyz", { cache: "no-store" }).catch(() => null);
+	return answer && { ok: answer.ok, ...await answer.json().catch(() => ({})) };
+}
+
 // waiting shows what a server loads that is not ready yet, until it is.
 async function waiting(signal) {
 	const box = loading("The server is opening its data");
 	fill(main, el("h1", {}, "One moment"), box);
 	for (; !signal.aborted;) {
 		await new Promise((resolve) => setTimeout(resolve, 1000));
-		const answer = await fetch("/readyz", { cache: "no-store" }).catch(() => null);
-		if (answer?.ok) return signal.aborted || show();
-		const said = await answer?.json().catch(() => null);
-		box.tell(0, 0, said?.detail || "The server cannot be reached");
+		const server = await readiness();
+		if (server?.ok) return signal.aborted || show();
+		box.tell(0, 0, server?.detail || "The server cannot be reached");
 	}
 	return undefined;
 }
 
 async function health() {
 	const box = document.getElementById("health");
-	const answer = await fetch("/readyz", { cache: "no-store" }).catch(() => null);
-	const said = await answer?.json().catch(() => null);
-	const bad = Object.entries(said?.checks ?? {}).filter(([, state]) => state !== "ok").map(([name, state]) => `${name}: ${state}`);
-	const [kind, text] = !answer ? ["bad", "Unreachable"] : !answer.ok ? ["bad", said?.detail || "Not ready"] : bad.length > 0 ? ["warn", "Degraded"] : ["good", "Healthy"];
+	const server = await readiness();
+	const bad = Object.entries(server?.checks ?? {}).filter(([, state]) => state !== "ok").map(([name, state]) => `${name}: ${state}`);
+	const [kind, text] = !server ? ["bad", "Unreachable"] : !server.ok ? ["bad", server.detail || "Not ready"] : bad.length > 0 ? ["warn", "Degraded"] : ["good", "Healthy"];
 	if (box.textContent !== text) fill(box, el("i", { class: "dot " + kind, "aria-hidden": "true" }), el("span", {}, text));
 	box.title = bad.join("\n");
 }

@@ -1,5 +1,6 @@
 // The confusion matrix as a heat map of buttons, and the cases behind a cell.
-import { ask, collectionPath, picture, save } from "./api.js";
+import { ask, collectionPath, save } from "./api.js";
+import { alt, shortId, thumbImage } from "./thumb.js";
 import { announce, decimal, el, fill, number, settle, share, svg } from "./ui.js";
 import { inks, rule, standalone, text } from "./plot.js";
 import { outcomes, titled } from "./figures.js";
@@ -117,8 +118,7 @@ function rightly(body, context, e, { matrix, truth, filter, listed }) {
 // gallery is a list of cases, each a thumbnail that leads to its query.
 function gallery(all, context, words) {
 	return el("ul", { class: "gallery" }, all.slice(0, most).map((c) => {
-		const image = el("img", { alt: `Case ${c.id.slice(0, 8)}`, width: 112, height: 112, loading: "lazy" });
-		picture(collectionPath(context.name, "instances", c.id, "thumbnail"), context.signal).then((url) => { image.src = url; }, () => { image.classList.add("missing"); });
-		return el("li", {}, el("a", { href: context.href("query", { instance: c.id }), "aria-label": `Query with case ${c.id.slice(0, 8)}` }, image), words(c));
+		const image = thumbImage(context.name, c.id, alt(c.id), 112, context.signal);
+		return el("li", {}, el("a", { href: context.href("query", { instance: c.id }), "aria-label": `Query with case ${shortId(c.id)}` }, image), words(c));
 	}));
 }

@@ -40,7 +40,7 @@ export async function cancel(id) {
 }
 
 // remaining says about how long a job still takes, as long as it has been quick.
-export function remaining(job, now = Date.now()) {
+function remaining(job, now = Date.now()) {
 	if (!job.started || job.total <= 0 || job.done <= 0) return "";
 	const seconds = ((now - new Date(job.started)) / 1000) * (job.total / job.done - 1);
 	if (seconds < 1) return "about done";

@@ -30,7 +30,7 @@ export function filterChips(context, filter, changed) {
 export const check = (context, filter) => ask("GET", collectionPath(context.name, "instances"), { query: { filter: JSON.stringify(filter), limit: 1 }, signal: context.signal });
 
 // conjuncts are the filters that must all pass, joined the one that says so.
-export const conjuncts = (filter) => (!filter ? [] : filter.all && Object.keys(filter).length === 1 ? filter.all : [filter]);
+const conjuncts = (filter) => (!filter ? [] : filter.all && Object.keys(filter).length === 1 ? filter.all : [filter]);
 export const joined = (parts) => (parts.length === 0 ? undefined : parts.length === 1 ? parts[0] : { all: parts });
 
 // shareable is what of a filter may stand in an address: nothing that names a

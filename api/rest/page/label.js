@@ -3,7 +3,8 @@
 import { ask, collectionPath } from "./api.js";
 import { announce, choice, el, empty, failed, fill, loading, number, settle, share, style, toast } from "./ui.js";
 import { viewer } from "./viewer.js";
-import { Aside, alike, known, machine, short, wording } from "./labelcase.js";
+import { Aside, alike, known, machine, wording } from "./labelcase.js";
+import { shortId } from "./thumb.js";
 import { Cases } from "./labelcases.js";
 import { Flow } from "./labelflow.js";
 import { classForm, reader, readerForm, taskDialog, taskForm } from "./labelforms.js";
@@ -220,7 +221,7 @@ class Labelling {
 	}
 
 	picture({ source, instance }, signal) {
-		this.viewer = viewer(source, { label: `Case ${short(instance.id)}`, alt: `Case ${short(instance.id)}`, signal });
+		this.viewer = viewer(source, { label: `Case ${shortId(instance.id)}`, alt: `Case ${shortId(instance.id)}`, signal });
 		fill(this.looking, this.viewer.node);
 	}
 
@@ -246,7 +247,7 @@ class Labelling {
 	draw() {
 		const { flow } = this;
 		this.strip.show(flow.items, flow.at, (id) => this.state(id));
-		this.where.textContent = flow.current ? `Case ${number(flow.at + 1)} of ${number(flow.items.length)}${flow.ended ? "" : " or more"} · ${short(flow.current.id)}` : "";
+		this.where.textContent = flow.current ? `Case ${number(flow.at + 1)} of ${number(flow.items.length)}${flow.ended ? "" : " or more"} · ${shortId(flow.current.id)}` : "";
 		this.note.hidden = !flow.note;
 		this.note.textContent = flow.note;
 	}
@@ -314,8 +315,8 @@ class Labelling {
 		const forbidden = first.error.status === 403, replaced = first.error.code === "instance_changed";
 		return fill(this.unsaved, el("h2", {}, forbidden ? "Your key does not allow labels" : bad.length === 1 ? "This label is not stored" : `${number(bad.length)} labels are not stored`),
 			el("p", {}, first.error.title, first.error.detail && `: ${first.error.detail}`),
-			el("ul", { class: "plain" }, bad.slice(0, 5).map((e) => el("li", {}, el("button", { type: "button", class: "quiet", onclick: () => this.look(this.flow.place(e.id)) }, `${short(e.id)}: ${wording(e.label)}`),
-				el("button", { type: "button", class: "quiet", "aria-label": `Discard the label of ${short(e.id)}`, onclick: () => this.desk.discard(e) }, "Discard")))),
+			el("ul", { class: "plain" }, bad.slice(0, 5).map((e) => el("li", {}, el("button", { type: "button", class: "quiet", onclick: () => this.look(this.flow.place(e.id)) }, `${shortId(e.id)}: ${wording(e.label)}`),
+				el("button", { type: "button", class: "quiet", "aria-label": `Discard the label of ${shortId(e.id)}`, onclick: () => this.desk.discard(e) }, "Discard")))),
 			!replaced && el("button", { type: "button", onclick: () => this.desk.again() }, "Store again"));
 	}
 

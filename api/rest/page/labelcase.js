@@ -1,11 +1,9 @@
 // What is known of the case that is being labelled: its labels with where they are
 // from, its metadata, and, only on request, what votes and probes say of it and which
 // labelled cases of other patients look like it.
-import { ask, collectionPath, picture } from "./api.js";
+import { ask, collectionPath } from "./api.js";
+import { shortId, thumbImage } from "./thumb.js";
 import { chip, colourOf, decimal, el, fill, settle, share, when } from "./ui.js";
-
-// short is an ID as people may tell it from others.
-export const short = (id) => (id.length > 16 ? id.slice(0, 8) + "…" + id.slice(-4) : id);
 
 // wording is what a label says, in words.
 export function wording(label) {
@@ -100,13 +98,6 @@ export function alike(panel, context, task, item, signal) {
 }
 
 function reference(context, c, label, signal) {
-	const img = thumbnail(context.name, c.id, `Case ${short(c.id)}, labelled ${label}`, signal);
+	const img = thumbImage(context.name, c.id, `Case ${shortId(c.id)}, labelled ${label}`, 72, signal);
 	return el("li", {}, img, el("span", {}, label), el("span", { class: "muted small" }, decimal(c.score, 2)));
-}
-
-// thumbnail is a small picture of an instance that comes when it can.
-export function thumbnail(name, id, alt, signal) {
-	const img = el("img", { alt, width: 72, height: 72, draggable: "false" });
-	picture(collectionPath(name, "instances", id, "thumbnail"), signal).then((url) => { img.src = url; }, () => { img.alt = "No picture of " + short(id); });
-	return img;
 }

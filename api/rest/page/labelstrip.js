@@ -1,6 +1,6 @@
 // The queue as a strip of thumbnails around the case that is being labelled.
 import { el, fill } from "./ui.js";
-import { short, thumbnail } from "./labelcase.js";
+import { shortId, thumbImage } from "./thumb.js";
 
 const before = 6, after = 24; // thumbnails on either side
 
@@ -29,14 +29,14 @@ export class Strip {
 		had.className = "thumb " + state;
 		had.toggleAttribute("aria-current", current);
 		if (current) had.setAttribute("aria-current", "true");
-		had.setAttribute("aria-label", ["Case", i + 1, short(item.id), says].filter(Boolean).join(" "));
+		had.setAttribute("aria-label", ["Case", i + 1, shortId(item.id), says].filter(Boolean).join(" "));
 		had.mark.textContent = mark;
 		return had;
 	}
 
 	make(item) {
 		const mark = el("span", { class: "badge", "aria-hidden": "true" });
-		const b = Object.assign(el("button", { type: "button", onclick: () => this.look(b.at) }, thumbnail(this.name, item.id, "", this.signal), mark), { mark });
+		const b = Object.assign(el("button", { type: "button", onclick: () => this.look(b.at) }, thumbImage(this.name, item.id, "", 72, this.signal), mark), { mark });
 		this.nodes.set(item.id, b);
 		return b;
 	}

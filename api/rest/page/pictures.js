@@ -53,7 +53,7 @@ async function rendered(answer) {
 }
 
 // readWindow reads a window as the parameter has it; null where there is none.
-export function readWindow(text) {
+function readWindow(text) {
 	const [centre, width, shape = ""] = (text ?? "").split(",");
 	return Number(width) > 0 && Number.isFinite(Number(centre)) ? { centre: Number(centre), width: Number(width), shape } : null;
 }

@@ -3,7 +3,7 @@ import { collectionPath, picture } from "./api.js";
 import { el } from "./ui.js";
 
 // shortId is an instance's ID as far as people tell it apart by.
-export const shortId = (id) => (id.length > 14 ? `${id.slice(0, 6)}…${id.slice(-4)}` : id);
+export const shortId = (id) => (id.length > 14 ? `${id.slice(0, 8)}…${id.slice(-4)}` : id);
 
 // alt says which instance a picture shows, and how it is labelled.
 export const alt = (id, label) => `Case ${shortId(id)}${label ? `, ${label}` : ""}`;
@@ -17,4 +17,11 @@ export function thumb(collection, id, label, signal, path = "thumbnail") {
 		(src) => box.replaceChildren(el("img", { src, alt: label === null ? "" : alt(id, label), draggable: "false", decoding: "async" })),
 		(err) => { if (err.name !== "AbortError" && !signal?.aborted) box.replaceChildren(el("span", { class: "none" }, "no picture")); });
 	return box;
+}
+
+// thumbImage is thumb as the image itself, so many CSS pixels a side.
+export function thumbImage(collection, id, alt, side, signal) {
+	const image = el("img", { alt, width: side, height: side, draggable: "false" });
+	picture(collectionPath(collection, "instances", id, "thumbnail"), signal).then((url) => { image.src = url; }, () => { image.alt = "No picture of " + shortId(id); });
+	return image;
 }

@@ -1,13 +1,9 @@
 package browser
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"image"
 	"image/color"
-	"image/draw"
-	"image/png"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -283,7 +279,7 @@ func colours(t *testing.T) *world {
 		for n := range uint8(4) {
 			shade := 245 - 12*n
 			file := filepath.Join(dir, fmt.Sprintf("%s%d.png", name, n))
-			if err := os.WriteFile(file, plain(t, color.RGBA{c.R * shade, c.G * shade, c.B * shade, 255}), 0o600); err != nil {
+			if err := os.WriteFile(file, apitest.Plain(color.RGBA{c.R * shade, c.G * shade, c.B * shade, 255}), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			rows = append(rows, []string{file, fmt.Sprint(name, n), name})
@@ -316,16 +312,4 @@ func colours(t *testing.T) *world {
 		}
 	})
 	return w
-}
-
-// plain is a picture of one colour.
-func plain(t *testing.T, c color.RGBA) []byte {
-	t.Helper()
-	m := image.NewRGBA(image.Rect(0, 0, 48, 40))
-	draw.Draw(m, m.Bounds(), image.NewUniform(c), image.Point{}, draw.Src)
-	var b bytes.Buffer
-	if err := png.Encode(&b, m); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
 }

@@ -18,10 +18,7 @@ import (
 func BenchmarkFirstView(b *testing.B) {
 	w := theWorld(b)
 	open := unguarded(b, w)
-	first, err := chromium()
-	if err != nil {
-		missing(b, "no Chromium: %v", err)
-	}
+	first := chromiumOr(b)
 	ctx, cancel := chromedp.NewContext(first, chromedp.WithNewBrowserContext())
 	b.Cleanup(cancel)
 	if err := chromedp.Do(ctx); err != nil {

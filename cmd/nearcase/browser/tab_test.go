@@ -3,6 +3,7 @@ package browser
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -66,10 +67,8 @@ func open(t testing.TB, address, key string) *tab {
 	t.Helper()
 	w := theWorld(t)
 	b := &tab{t: t, w: w, downloads: t.TempDir()}
-	first, err := chromium()
-	if err != nil {
-		missing(t, "no Chromium: %v", err)
-	}
+	first := chromiumOr(t)
+	axe(t)
 	ctx, cancel := chromedp.NewContext(first, chromedp.WithNewBrowserContext(), chromedp.WithListener(b.hear))
 	t.Cleanup(cancel)
 	b.ctx = ctx
@@ -312,6 +311,20 @@ func missing(t testing.TB, format string, args ...any) {
 		t.Fatalf(format, args...)
 	}
 	t.Skipf(format, args...)
+}
+
+// chromiumOr returns the browser, without which the test is skipped. One that is there
+// and does not start fails it.
+func chromiumOr(t testing.TB) context.Context {
+	t.Helper()
+	first, err := chromium()
+	if errors.Is(err, exec.ErrNotFound) {
+		missing(t, "no Chromium: %v", err)
+	}
+	if err != nil {
+		t.Fatalf("start Chromium: %v", err)
+	}
+	return first
 }
 
 // axe is the text of axe-core.

@@ -75,8 +75,11 @@ func Mount(at, from string, o Options) (*FS, error) {
 	}
 	mount := &fs.Options{MountOptions: fuse.MountOptions{DirectMountStrict: true, FsName: "powerloss", Name: "powerloss", DisableXAttrs: true, MaxWrite: 1 << 20}}
 	server, err := fs.Mount(at, f.root, mount)
-	if err != nil {
+	if errors.Is(err, syscall.EPERM) { // as root of a container
 		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("mount: %w", err)
 	}
 	f.server = server
 	return f, nil
