@@ -258,19 +258,9 @@ func operated(t *testing.T, data bool) *world {
 	return own
 }
 
-// onto goes to another server.
-func (b *tab) onto(w *world, address string) {
-	b.t.Helper()
-	b.mu.Lock()
-	b.w, b.asked = w, nil
-	b.mu.Unlock()
-	b.do(chromedp.Navigate(w.url + "/" + address))
-	b.settled()
-}
-
 func TestOperationNeedsNoCollection(t *testing.T) {
-	b := open(t, "", "")
-	b.onto(operated(t, false), "#/operation")
+	b := openOn(t, operated(t, false), "#/operation", "")
+	b.settled()
 	b.awaitText("[aria-labelledby=card-health] .verdict", "Ready")
 	for _, card := range []string{"collections", "storage", "reembedding"} {
 		b.awaitText("[aria-labelledby=card-"+card+"]", "There is no collection yet")
@@ -284,8 +274,8 @@ func TestOperationNeedsNoCollection(t *testing.T) {
 }
 
 func TestABackupIsMade(t *testing.T) {
-	b := open(t, "", "")
-	b.onto(operated(t, true), "#/operation")
+	b := openOn(t, operated(t, true), "#/operation", "")
+	b.settled()
 	b.card("backups", "Back up all")
 	b.awaitText("#toasts", "The backup is done")
 	b.await(`[...document.querySelectorAll("[aria-labelledby=card-backups] tbody tr")].some((r) => r.innerText.includes("full") && r.innerText.includes("whole"))`)
@@ -297,8 +287,8 @@ func TestABackupIsMade(t *testing.T) {
 
 // Embed by another model, change to it, go back, and drop it.
 func TestAnotherModelIsTakenUpAndLeft(t *testing.T) {
-	b := open(t, "", "")
-	b.onto(operated(t, true), "#/operation")
+	b := openOn(t, operated(t, true), "#/operation", "")
+	b.settled()
 	b.within(row("reembedding", hostile), "Embed again…")
 	b.await(`document.querySelector("dialog[open] select")?.value === "resnet18-layer3"`)
 	b.accessible("choosing a model")
@@ -324,8 +314,8 @@ func TestAnotherModelIsTakenUpAndLeft(t *testing.T) {
 
 // The first key closes the server, and the page asks for it.
 func TestTheFirstKeyClosesTheServer(t *testing.T) {
-	b := open(t, "", "")
-	b.onto(operated(t, false), "#/operation")
+	b := openOn(t, operated(t, false), "#/operation", "")
+	b.settled()
 	b.card("keys", "Make a key…")
 	b.awaitText("dialog[open]", "From now on everybody needs one")
 	b.typed("#key-name", "first")
@@ -346,8 +336,8 @@ func TestAWebhookThatFailsSaysWhy(t *testing.T) {
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) }))
 	t.Cleanup(receiver.Close)
 	w.answer(t, http.MethodPost, "/v1/webhooks", `{"url":`+quoted(receiver.URL+"/receiver")+`}`, &made)
-	b := open(t, "", "")
-	b.onto(w, "#/operation")
+	b := openOn(t, w, "#/operation", "")
+	b.settled()
 	b.card("webhooks", "Test")
 	b.awaitText("#toasts", "The test was not taken")
 	b.await(`document.querySelector("[aria-labelledby=card-webhooks] tbody").innerText.includes("/receiver")`)

@@ -245,7 +245,7 @@ func TestWordsAreAskedByWhereTheModelKnowsThem(t *testing.T) {
 		t.Error("words can be asked by, of a model that knows none")
 	}
 	w := colours(t)
-	b := open(t, "#/query/colours", w.admin)
+	b := openOn(t, w, "#/query/colours", w.admin)
 	b.await(`document.querySelector("#words")`)
 	b.accessible("words")
 	b.typed("#words", "a photo of red"+kb.Enter)
@@ -266,10 +266,10 @@ func TestWordsAreAskedByWhereTheModelKnowsThem(t *testing.T) {
 }
 
 // colours is a server of pictures of three colours and a model with a text tower that
-// takes no image beyond 4 KiB, in place of the shared one until the test ends.
+// takes no image beyond 4 KiB, until the test ends.
 func colours(t *testing.T) *world {
 	t.Helper()
-	was, dir := theWorld(t), t.TempDir()
+	dir := t.TempDir()
 	models := filepath.Join(dir, "models")
 	if err := apitest.TwoTowers(filepath.Join(models, "towers")); err != nil {
 		t.Fatal(err)
@@ -291,7 +291,7 @@ func colours(t *testing.T) *world {
 	}
 	t.Setenv("NEARCASE_MODELS", models)
 	t.Setenv("NEARCASE_LIMITS_IMAGE_BYTES", "4096")
-	w := &world{dir: dir, binary: was.binary}
+	w := &world{dir: dir, binary: theWorld(t).binary}
 	if _, err := w.run("ingest", "--collection", "colours", "--model", "towers", list); err != nil {
 		t.Fatal(err)
 	}
@@ -304,9 +304,7 @@ func colours(t *testing.T) *world {
 	}
 	end := cleanup[before:]
 	cleanup = cleanup[:before:before]
-	shared = w
 	t.Cleanup(func() {
-		shared = was
 		for _, f := range end {
 			f()
 		}

@@ -65,7 +65,12 @@ type tab struct {
 // been refused by its policy, and no request have left the server's origin.
 func open(t testing.TB, address, key string) *tab {
 	t.Helper()
-	w := theWorld(t)
+	return openOn(t, theWorld(t), address, key)
+}
+
+// openOn is open for a server of the test's own.
+func openOn(t testing.TB, w *world, address, key string) *tab {
+	t.Helper()
 	b := &tab{t: t, w: w, downloads: t.TempDir()}
 	first := chromiumOr(t)
 	axe(t)
