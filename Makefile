@@ -39,11 +39,12 @@ build: setup
 	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/nearcase ./cmd/nearcase
 
 # test fuzzes every parser for a few seconds and then runs all tests, with the race
-# detector save those that take long. make race is all with it.
+# detector save those that take long. make race is all with it. Many wait for disks and
+# processes more than they compute, so that more run at a time than there are cores.
 test: setup-tests fuzz-short
-	$(with-library) $(GO) test -run '$(LONG)' -timeout 20m ./api ./store/local ./store/local/powerloss
-	$(with-library) $(GO) test -timeout 20m ./cmd/nearcase ./cmd/nearcase/browser
-	$(with-library) $(GO) test -race -skip '$(LONG)' -timeout 20m $$($(GO) list ./... | grep -vxE 'nearcase/cmd/nearcase(/browser)?')
+	@$(with-library) $(GO) test -run '$(LONG)' -timeout 20m ./api ./store/local ./store/local/powerloss & long=$$!; \
+	$(with-library) $(GO) test -timeout 20m ./cmd/nearcase ./cmd/nearcase/browser && wait $$long || { wait; exit 1; }
+	$(with-library) $(GO) test -race -p 3 -skip '$(LONG)' -timeout 20m $$($(GO) list ./... | grep -vxE 'nearcase/cmd/nearcase(/browser)?')
 
 race: setup-tests
 	$(with-library) $(GO) test -race -timeout 30m ./...

@@ -134,6 +134,9 @@ func TestCertificatesAreReadAgain(t *testing.T) {
 		}
 		return n
 	}
+	if got := serial(); got != 1 { // which the server has read before the files change
+		t.Errorf("at first: got certificate %d, want 1", got)
+	}
 	another.issue(t, certificate, key, 2)
 	if err := server.Reload(); err != nil || serial() != 2 {
 		t.Errorf("Reload: got %v, want certificate 2", err)
