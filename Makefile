@@ -11,10 +11,11 @@ ARGS    ?=
 # How long each fuzz target runs: a few seconds in `make test`, longer by hand.
 FUZZTIME ?= 2s
 # Tests that take minutes with the race detector: of thousands of images, and of
-# processes of their own, as are most of cmd/nearcase, which decides nothing. The others
-# look for races in the same code.
+# processes of their own. The others look for races in the same code.
 LONG := ^(TestAllRadiographs|TestKilledIngestLosesNothing|TestEvaluateWritesAReport|TestCrasherFindsNothingLost|TestAReembeddingOutlivesKills|TestAServerOutlivesAFullDisk|TestAServerOutlivesTheEndOfItsDescriptors|TestDamageIsNeverAWrongAnswer|TestPowerLossLosesNothingAcknowledged)$$
-
+# Packages without goroutines of their own, in which there is nothing to race, and those
+# that test other processes.
+ALONE := ./cmd/nearcase ./cmd/nearcase/browser ./cmd/nearcase/phantom ./embed/dicom ./embed/jpeg ./embed/scatter ./embed/text ./index/simd ./probe/eval/report
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 
@@ -22,7 +23,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 # found without being named.
 with-library = NEARCASE_ONNXRUNTIME="$${NEARCASE_ONNXRUNTIME:-$$(test -e $(LIBRARY) && echo $(LIBRARY))}" AXE_CORE="$${AXE_CORE:-$$(test -e $(AXE) && echo $(AXE))}"
 
-.PHONY: run setup setup-tests build test test-short race fuzz fuzz-short check format generate generated vet staticcheck imports deploy-check man tidy cross check-dicomweb bench bench-accuracy bench-embed bench-http bench-index bench-page bench-probes bench-reembed bench-resize bench-softmax bench-store clean crash damage powerloss fuzz-store soak
+.PHONY: run setup setup-tests build test test-short race fuzz fuzz-short check format generate generated vet staticcheck imports deploy-check man tidy cross check-dicomweb bench bench-accuracy bench-embed bench-http bench-index bench-page bench-probes bench-reembed bench-resize bench-softmax bench-store clean screenshots crash damage powerloss fuzz-store soak
 
 run: build
 	$(BIN)/nearcase demo $(ARGS)
@@ -39,12 +40,14 @@ build: setup
 	$(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN)/nearcase ./cmd/nearcase
 
 # test fuzzes every parser for a few seconds and then runs all tests, with the race
-# detector save those that take long. make race is all with it. Many wait for disks and
-# processes more than they compute, so that more run at a time than there are cores.
+# detector save those named above. make race is all with it. Many wait for disks and
+# processes more than they compute, so that more run at a time than there are cores; the
+# longest begin first.
 test: setup-tests fuzz-short
-	@$(with-library) $(GO) test -run '$(LONG)' -timeout 20m ./api ./store/local ./store/local/powerloss & long=$$!; \
-	$(with-library) $(GO) test -timeout 20m ./cmd/nearcase ./cmd/nearcase/browser && wait $$long || { wait; exit 1; }
-	$(with-library) $(GO) test -race -p 3 -skip '$(LONG)' -timeout 20m $$($(GO) list ./... | grep -vxE 'nearcase/cmd/nearcase(/browser)?')
+	@$(with-library) $(GO) test -race -p 2 -skip '$(LONG)' -timeout 25m ./store/local ./api \
+		$$($(GO) list ./... | grep -vxF "$$($(GO) list $(ALONE) ./store/local ./api)") & raced=$$!; \
+	$(with-library) $(GO) test -p 2 -timeout 20m $(ALONE) && \
+	$(with-library) $(GO) test -run '$(LONG)' -timeout 20m ./api ./store/local ./store/local/powerloss && wait $$raced || { wait; exit 1; }
 
 race: setup-tests
 	$(with-library) $(GO) test -race -timeout 30m ./...
@@ -184,6 +187,10 @@ bench-store: setup
 # used, and how smoothly a collection is scrolled and its map moved.
 bench-page: setup
 	$(with-library) $(GO) test -run '^$$' -bench 'FirstView|Map|Scroll' -benchtime 1x -timeout 30m -v ./cmd/nearcase/browser
+
+# screenshots takes the pictures of docs/page.md anew (needs Chromium).
+screenshots: setup-tests
+	$(with-library) $(GO) test -count=1 -run '^TestThePageLooksAsItsPicturesShow$$' ./cmd/nearcase/browser -screenshots $(abspath docs/page)
 
 # bench-probes prints the tables of docs/benchmarks/probes.md: labels, solves,
 # refits and evaluations, up to 100,000 vectors of 768 numbers (about 15 minutes

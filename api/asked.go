@@ -12,8 +12,8 @@ import (
 // of more a sample answers for all.
 const maxQueryFrames = 16
 
-// resolveImage makes a question of an image file: by the mean of the frames
-// chosen if it has several. What a DICOM file says of its patient, study and
+// resolveImage makes a question of an image file: by the frame that is named, or the mean
+// of those chosen if it has several. What a DICOM file says of its patient, study and
 // instance is left out of the answer like what the query names.
 func (s *Service) resolveImage(ctx context.Context, u *question, q Query) error {
 	u.subject.Digest = digestOf(q.Image)
@@ -39,8 +39,13 @@ func (s *Service) resolveImage(ctx context.Context, u *question, q Query) error 
 	}
 	vectors, fresh := [][]float32{}, []int{}
 	frames := o.frames
-	if len(frames) > maxQueryFrames {
-		frames = Frames{Which: Sample, Sample: maxQueryFrames}.of(o.Image.Frames())
+	switch all := o.Image.Frames(); {
+	case q.Frame > all:
+		return fmt.Errorf("%w: frame is %d, the image has %d", ErrQuery, q.Frame, all)
+	case q.Frame > 0:
+		frames = []int{q.Frame - 1}
+	case len(frames) > maxQueryFrames:
+		frames = Frames{Which: Sample, Sample: maxQueryFrames}.of(all)
 	}
 	for _, n := range frames {
 		if k, ok := known[o.number(n)]; ok {

@@ -158,3 +158,33 @@ func TestArchiveNamesNeedNotBeUTF8(t *testing.T) {
 		t.Errorf("got %+v, want it stored", items)
 	}
 }
+
+// A file asks by the frame that is named, of those too that would not be stored, and by
+// the mean of all if none is.
+func TestAFrameOfAFileIsAskedBy(t *testing.T) {
+	s, _ := private(t, t.TempDir(), api.Options{Frames: api.Frames{Which: api.Middle}, Privacy: api.Privacy{Key: key}})
+	var images []api.Image
+	for i, grey := range []byte{10, 90, 200} {
+		images = append(images, given(fmt.Sprint("grey-", i), dicomFile(t, who{Patient: fmt.Sprint("P", i), Study: fmt.Sprint("1.2.", i+1), Instance: fmt.Sprint("1.2.3.", i+1)}, grey)))
+	}
+	for _, item := range collect(t, s, slices.Values(images), api.IngestOptions{}) {
+		if item.Err != nil {
+			t.Fatal(item.Err)
+		}
+	}
+	file := dicomFile(t, jane, 10, 90, 200)
+	for frame := 1; frame <= 3; frame++ {
+		got, err := s.Similar(t.Context(), "c", api.Query{Image: file, Frame: frame})
+		if err != nil || len(got.Cases) != 3 {
+			t.Fatalf("Similar by frame %d: got %d cases, %v, want 3", frame, len(got.Cases), err)
+		}
+		if got.Cases[0].ID != fmt.Sprint("1.2.3.", frame) || got.Cases[0].Score < 0.9999 {
+			t.Errorf("Similar by frame %d: the nearest is %s at %g, want the image of the same grey", frame, got.Cases[0].ID, got.Cases[0].Score)
+		}
+	}
+	for _, q := range []api.Query{{Image: file, Frame: 4}, {Image: file, Frame: -1}, {Instance: "1.2.3.1", Frame: 1}} {
+		if _, err := s.Similar(t.Context(), "c", q); !errors.Is(err, api.ErrQuery) {
+			t.Errorf("Similar by frame %d: got %v, want ErrQuery", q.Frame, err)
+		}
+	}
+}

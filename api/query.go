@@ -10,7 +10,10 @@ import (
 // Query is an image to find cases for, or an instance or study that is stored, a
 // vector, or a text: one of them, which examples refine, or examples alone.
 type Query struct {
-	Image    []byte    `json:"-"`
+	Image []byte `json:"-"`
+	// Frame of the image file to ask by, from 1; 0 asks by the mean of those that
+	// would be stored, of at most 16.
+	Frame    int       `json:"frame,omitempty"`
 	Instance string    `json:"instance,omitempty"`
 	Vector   []float32 `json:"vector,omitempty"`
 	// Text describes what to find, for models with a text tower; Similar only.

@@ -93,6 +93,8 @@ func (q Query) check() error {
 		return fmt.Errorf("%w: group_by is %.80q, use patient, study or none", ErrQuery, q.GroupBy)
 	case len(q.Exclude.Instances)+len(q.Exclude.Patients)+len(q.Exclude.Studies) > maxExcluded:
 		return fmt.Errorf("%w: more than %d identifiers to exclude", ErrQuery, maxExcluded)
+	case q.Frame < 0 || q.Frame > 0 && q.Image == nil:
+		return fmt.Errorf("%w: frame is %d, which is one of an image file, from 1; a frame that is stored has an ID of its own", ErrQuery, q.Frame)
 	case q.K < 0 || q.K > maxNeighbours:
 		return fmt.Errorf("%w: k is %d, use 1 to %d", ErrQuery, q.K, maxNeighbours)
 	case q.Patient != strings.TrimSpace(q.Patient) || q.Study != strings.TrimSpace(q.Study):

@@ -19,6 +19,7 @@ type queryFlags struct {
 	Instance    string  `short:"i" help:"Ask about a stored instance instead." placeholder:"ID"`
 	Collection  string  `short:"c" default:"default" help:"Collection to ask."`
 	K           int     `short:"k" help:"Number of neighbours (default: 20)."`
+	Frame       int     `help:"Which frame of a file with several asks, from 1 (default: the mean of up to 16)."`
 	Patient     string  `help:"Patient of the image, to be left out of the answer."`
 	Study       string  `help:"Study of the image, to be left out of the answer; without an image, the stored study to ask about."`
 	SamePatient bool    `help:"Let the query's own patient into the answer."`
@@ -35,7 +36,7 @@ type queryFlags struct {
 }
 
 func (f queryFlags) query(c config) (api.Query, error) {
-	q := api.Query{Instance: f.Instance, K: f.K, Patient: f.Patient, Study: f.Study, Level: f.Level, Pool: f.Pool,
+	q := api.Query{Instance: f.Instance, Frame: f.Frame, K: f.K, Patient: f.Patient, Study: f.Study, Level: f.Level, Pool: f.Pool,
 		SamePatient: f.SamePatient, GroupBy: f.GroupBy, MinScore: f.MinScore, Exact: f.Exact,
 		Like: f.Like, Unlike: f.Unlike, Exclude: api.Exclusion{Instances: f.Exclude}}
 	var err error

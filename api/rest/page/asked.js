@@ -6,7 +6,8 @@
 //	{kind: "examples"}                    what is like and unlike alone
 //
 // and a question is what the address says beside it: k, level, group, min, filter,
-// like, unlike, task and frame.
+// like, unlike, task and frame: the one that is shown of what is stored, and the one that
+// asks of a file.
 import { ask, collectionPath, session } from "./api.js";
 import { read as readFilter, shareable } from "./filter.js";
 import { form } from "./pictures.js";
@@ -47,20 +48,20 @@ export function write(q) {
 	return params;
 }
 
-function common(q) {
-	return { k: q.k || undefined, level: q.level || undefined, filter: q.filter, min_score: q.min || undefined };
+function common(q, subject) {
+	return { frame: subject.kind === "files" && q.frame || undefined, k: q.k || undefined, level: q.level || undefined, filter: q.filter, min_score: q.min || undefined };
 }
 
 // similar asks for the cases like a subject, as examples refine it.
 export function similar(name, subject, q, signal) {
-	const body = { ...common(q), group_by: q.group || undefined, like: q.like.length > 0 ? q.like : undefined, unlike: q.unlike.length > 0 ? q.unlike : undefined };
+	const body = { ...common(q, subject), group_by: q.group || undefined, like: q.like.length > 0 ? q.like : undefined, unlike: q.unlike.length > 0 ? q.unlike : undefined };
 	return send(collectionPath(name, "similar"), subject, body, signal);
 }
 
 // classify asks what the labels say of a subject itself, without the examples, whose
 // mixture no calibration is of.
 export function classify(name, subject, q, signal) {
-	return send(collectionPath(name, "classify"), subject, { ...common(q), group_by: q.group || undefined }, signal);
+	return send(collectionPath(name, "classify"), subject, { ...common(q, subject), group_by: q.group || undefined }, signal);
 }
 
 function send(path, subject, body, signal) {

@@ -2,6 +2,7 @@
 import { ask, collectionPath } from "./api.js";
 import { el, empty, number } from "./ui.js";
 import { methodKeys } from "./figures.js";
+import { filterChips } from "./filter.js";
 
 // form asks how to evaluate and calls begin(options); given are options to begin with.
 // It resolves with the form, or with what is missing before anything can be evaluated.
@@ -15,7 +16,7 @@ export async function form(context, given, begin) {
 	const chosen = given.task ?? tasks.find(labels).name;
 	const box = el("form", { class: "stack", novalidate: true },
 		el("div", { class: "ask" }, el("div", { class: "stack" }, basics(tasks, labels, chosen, given), sides(given)), methods(given), extras(given, fields, tasks, chosen)),
-		el("details", { class: "more", open: Boolean(given.filter || given.collections?.length || given.without_leak) }, el("summary", {}, "More"), el("div", { class: "ask" }, networks(given, others.collections.filter((c) => c.name !== name)), filter(given), more(given))),
+		el("details", { class: "more", open: Boolean(given.collections?.length || given.without_leak) }, el("summary", {}, "More"), el("div", { class: "ask" }, networks(given, others.collections.filter((c) => c.name !== name)), more(given))),
 		el("p", { class: "bad", role: "alert", hidden: true }), el("div", { class: "row" }, el("button", { type: "submit", class: "primary" }, "Evaluate"),
 			el("span", { class: "muted small" }, "It runs in the background and goes on when you leave.")));
 	box.addEventListener("submit", (e) => {
@@ -24,9 +25,11 @@ export async function form(context, given, begin) {
 		said.hidden = !problem;
 		said.textContent = problem?.text ?? "";
 		if (problem) problem.input.focus();
-		else begin(options);
+		else begin({ ...options, filter });
 	});
-	return box;
+	let { filter } = given;
+	const chips = filterChips(context, filter, (f) => { filter = f; });
+	return el("div", { class: "stack" }, el("div", { class: "row" }, el("span", { class: "muted" }, "Labelled images"), chips.node), box);
 }
 
 // columns are the metadata fields of a collection's first images.
@@ -79,8 +82,6 @@ function networks(given, others) {
 			el("div", { class: "checks" }, others.map((c) => check("collections", c.name, c.name, given.collections?.includes(c.name), c.model)))]);
 }
 
-const filter = (given) => group("Which images", field("Filter", el("textarea", { name: "filter", rows: 3, spellcheck: "false", placeholder: '{"field": "Modality", "eq": "CR"}' }, given.filter ? JSON.stringify(given.filter) : ""), "JSON, as docs/filters.md has it; empty for all labelled images"));
-
 const more = (given) => group("What is kept", field("Mistakes that are listed", figures("mistakes", given.mistakes < 0 ? 0 : given.mistakes ?? 100, 0, 100), "of the best method, one of each patient"),
 	check("without_leak", "on", "Without the leak check", given.without_leak, "leave out what images divided regardless of patients would show"));
 
@@ -95,10 +96,10 @@ function read(box) {
 		options[name] = value;
 	}
 	if (options.mistakes === 0) options.mistakes = -1;
-	return lists(box, data, options, input);
+	return lists(data, options, input);
 }
 
-function lists(box, data, options, input) {
+function lists(data, options, input) {
 	const methods = data.getAll("methods");
 	if (methods.length === 0) return { problem: { input: input("methods"), text: "Choose at least one method." } };
 	if (methods.length < methodKeys.length) options.methods = methods;
@@ -111,12 +112,5 @@ function lists(box, data, options, input) {
 	if (subgroups.length > 0) options.subgroups = subgroups;
 	if (data.getAll("collections").length > 0) options.collections = data.getAll("collections");
 	for (const name of ["learning_curve", "without_leak"]) if (data.get(name)) options[name] = true;
-	const text = data.get("filter").trim();
-	try {
-		if (text) options.filter = JSON.parse(text);
-	} catch (err) {
-		box.querySelector(".more").open = true;
-		return { problem: { input: input("filter"), text: `The filter is no JSON: ${err.message}` } };
-	}
 	return { options };
 }

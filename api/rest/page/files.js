@@ -38,7 +38,7 @@ async function predictions(subject, context, q, items, progress) {
 	let failed = 0;
 	for (let i = 0; i < most && !context.signal.aborted; i++) {
 		progress.textContent = `${number(i)} of ${number(most)} answered. ${note}`;
-		const text = await classify(context.name, { ...subject, at: i }, { ...q, filter: undefined, level: "", k: 0 }, context.signal).then(predicted, (err) => {
+		const text = await classify(context.name, { ...subject, at: i }, { ...q, filter: undefined, level: "", k: 0, frame: 0 }, context.signal).then(predicted, (err) => {
 			failed++;
 			return err.name === "AbortError" ? "" : err.title;
 		});

@@ -88,9 +88,11 @@ function refused(card, desk, err) {
 }
 
 // present fills a card if what it tells has changed, and leaves the focus and what was
-// unfolded where they were.
+// unfolded where they were. While a button of it is being pressed it waits, lest the
+// click be lost with the button.
 function present(card, seen, make) {
 	if (card.shown === seen) return;
+	if (card.body.matches(":active")) return addEventListener("pointerup", () => setTimeout(() => present(card, seen, make)), { once: true });
 	card.shown = seen;
 	const at = card.body.contains(document.activeElement) ? document.activeElement.dataset.is ?? "" : null;
 	const unfolded = [...card.body.querySelectorAll("details[open]")].map((d) => d.dataset.is);

@@ -72,6 +72,7 @@ class Query {
 	// turn asks by another of the files.
 	turn(at) {
 		this.subject.at = at;
+		this.remember({ frame: 0 });
 		this.look();
 		this.ask();
 	}
@@ -84,10 +85,22 @@ class Query {
 		if (subject.kind !== "stored" && subject.kind !== "files") return;
 		const stored = subject.kind === "stored";
 		this.asked = stored ? { source: storedPicture(context.name, subject.instance), alt: alt(subject.id, labels(subject.instance)) } : { source: filePicture(subject.files[subject.at]), alt: "The image that was chosen" };
-		this.asked.frame = stored && q.frame || this.asked.source.frame;
-		const shown = this.viewer = viewer(this.asked.source, { label: "Image viewer", alt: this.asked.alt, signal: AbortSignal.any([context.signal, this.looking.signal]), frame: this.asked.frame, framed: (n) => { this.asked.frame = n; if (stored) this.remember({ frame: n === this.asked.source.frame ? 0 : n }); } });
+		this.asked.frame = q.frame || this.asked.source.frame;
+		const shown = this.viewer = viewer(this.asked.source, { label: "Image viewer", alt: this.asked.alt, signal: AbortSignal.any([context.signal, this.looking.signal]), frame: this.asked.frame, framed: (n) => this.framed(n) });
 		context.bind(shown.bindings());
-		fill(this.picture, shown.node);
+		this.byFrame = el("div", { class: "row by-frame", hidden: true });
+		fill(this.picture, shown.node, this.byFrame);
+	}
+
+	// framed hears which frame is shown: it has a place in the address, or can be asked by.
+	framed(n) {
+		const { asked, q, byFrame } = this;
+		asked.frame = n;
+		if (this.subject.kind === "stored") return this.remember({ frame: n === asked.source.frame ? 0 : n });
+		const button = (text, frame) => el("button", { type: "button", onclick: () => { this.change({ frame }); this.framed(this.viewer.frame); byFrame.querySelector("button")?.focus(); } }, text);
+		fill(byFrame, el("span", { class: "muted small" }, q.frame ? `Asked by frame ${q.frame}.` : "Asked by the mean of its frames."),
+			q.frame !== n && button(`Ask by frame ${n}`, n), q.frame > 0 && button("Ask by all frames", 0));
+		byFrame.hidden = false;
 	}
 
 	remember(change) {

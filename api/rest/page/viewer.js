@@ -10,7 +10,8 @@ const settleTime = 120; // milliseconds without a change before the server is as
 let filters = 0;
 
 // viewer shows source (see pictures.js) under a label; alt says what the picture is.
-// viewed(view) hears of zooming and moving, framed(n) of another frame. signal ends it.
+// viewed(view) hears of zooming and moving, framed(n) of another frame,
+// and of the first once it is known that there are several. signal ends it.
 export function viewer(source, { label, alt, signal, frame = source.frame, viewed, framed = () => {} }) {
 	style("viewer.css");
 	const v = new Viewer(source, { label, alt, signal, viewed, framed });
@@ -70,7 +71,9 @@ class Viewer {
 		fill(this.state);
 		const old = this.url;
 		this.url = url;
+		const several = frames !== this.frames;
 		this.frames = frames;
+		if (several) this.framed(this.frame);
 		await this.stage.show(url, this.alt, this.source.width);
 		this.shown = window;
 		this.shade();

@@ -210,8 +210,8 @@ func BenchmarkMap(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkScroll scrolls through 10,000 cases and says what the page's scripts and
-// nodes take of memory before and after.
+// BenchmarkScroll scrolls through 10,000 cases twice and says what the page's scripts and
+// nodes take of memory before and after each.
 func BenchmarkScroll(b *testing.B) {
 	const name, images = "scroll10000", 10_000
 	page := open(b, "", b0(b))
@@ -225,18 +225,15 @@ func BenchmarkScroll(b *testing.B) {
 		return u.UsedSize / 1e6, value[int64](page, `document.querySelectorAll("*").length`)
 	}
 	heap, nodes := measured()
-	var first float64
 	for b.Loop() {
-		if seen := page.scrolled(); seen != images {
-			b.Fatalf("scrolling has shown %d cases, want %d", seen, images)
+		for _, pass := range []string{"first", "second"} {
+			if seen := page.scrolled(); seen != images {
+				b.Fatalf("scrolling has shown %d cases, want %d", seen, images)
+			}
+			after, now := measured()
+			b.ReportMetric(after, "MB-after-"+pass)
+			b.ReportMetric(float64(now-nodes), "nodes-more")
 		}
-		after, now := measured()
-		if first == 0 {
-			first = after
-		}
-		b.ReportMetric(after, "MB-after")
-		b.ReportMetric(first, "MB-after-first")
-		b.ReportMetric(float64(now-nodes), "nodes-more")
 	}
 	b.ReportMetric(heap, "MB-before")
 	b.ReportMetric(0, "ns/op")

@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -246,6 +247,28 @@ func TestAnEvaluationGoesOnWhenTheViewIsLeft(t *testing.T) {
 	b.bothThemes("an evaluation that was cancelled")
 	b.clickText("Change and run again")
 	b.await(`document.querySelector("[name=rounds]")?.value === "10000" && document.querySelector("[name=learning_curve]").checked`)
+}
+
+func TestOnlyWhatAFilterLetsPassIsEvaluated(t *testing.T) {
+	b := open(t, "#/evaluation/phantoms", b0(t))
+	b.await(`document.querySelector("form [type=submit]")`)
+	b.clickText("Add filter")
+	b.put(".addfilter select", "task devices")
+	b.click(`.addfilter input[value="line"]`)
+	b.clickText("Apply")
+	b.awaitText(".chip", "devices: line")
+	b.bothThemes("what is evaluated, by a filter")
+	b.put("[name=task]", "finding")
+	b.typing("[name=rounds]", "100")
+	b.typing("[name=folds]", "2")
+	b.script(`document.querySelectorAll("[name=methods]:not([value=votes])").forEach((c) => c.click())`)
+	b.clickText("Evaluate")
+	b.await(`document.querySelector(".figures")`)
+	var page struct{ Count int }
+	theWorld(t).answer(t, "GET", "/v1/collections/phantoms/instances?limit=1&count=true&filter="+url.QueryEscape(`{"task":"devices","has":["line"]}`), "", &page)
+	b.awaitText("main", fmt.Sprintf("%d images of", page.Count))
+	b.clickText("Change and run again")
+	b.awaitText(".chip", "devices: line")
 }
 
 func TestWhatCannotBeEvaluatedIsSaid(t *testing.T) {

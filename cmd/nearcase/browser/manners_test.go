@@ -2,9 +2,7 @@ package browser
 
 import (
 	"encoding/csv"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -89,28 +87,7 @@ func (b *tab) first(collection string) string {
 // answer asks the world's server by the admin key, and decodes what it says.
 func (w *world) answer(t testing.TB, method, path, body string, into any) {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, w.url+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if w.admin != "" {
-		r.Header.Set("Authorization", "Bearer "+w.admin)
-	}
-	if body != "" {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	answer, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	text, err := io.ReadAll(answer.Body)
-	if err != nil || answer.StatusCode >= 300 {
-		t.Fatalf("%s %s: got %d %s, %v", method, path, answer.StatusCode, text, err)
-	}
-	if err := json.Unmarshal(text, into); err != nil {
-		t.Fatalf("%s %s: %s: %v", method, path, text, err)
-	}
+	w.send(t, method, path, "application/json", strings.NewReader(body), into)
 }
 
 func TestAnSVGIsRefusedAndNotDrawn(t *testing.T) {

@@ -167,6 +167,7 @@ func TestKeysAreMadeShownOnceRotatedAndEnded(t *testing.T) {
 		t.Error("a rotated key: got the same token")
 	}
 	b.answers("Done")
+	b.await(row("keys", name) + `?.textContent.includes("is valid until")`)
 	b.within(row("keys", name), "End")
 	b.answers("End the key")
 	b.await(row("keys", name) + `?.textContent.includes("ended")`)
@@ -327,6 +328,22 @@ func TestTheFirstKeyClosesTheServer(t *testing.T) {
 	b.await(`document.querySelector("#key")`)
 	b.typed("#key", token+kb.Enter)
 	b.await(row("keys", "first"))
+}
+
+func TestAJobIsCancelled(t *testing.T) {
+	var job struct{ ID, State string }
+	theWorld(t).answer(t, "POST", "/v1/collections/cxr/evaluate?background=true", `{"task":"finding","rounds":10000,"folds":140,"learning_curve":true,"without_leak":true}`, &job)
+	b := open(t, "#/operation", b0(t))
+	b.settled()
+	b.await(`document.querySelector("[aria-labelledby=card-jobs] progress")`)
+	b.accessible("a job that runs")
+	b.card("jobs", "Cancel")
+	b.answers("Cancel the job")
+	b.await(row("jobs", "evaluate") + `?.textContent.includes("cancelled")`)
+	theWorld(t).answer(t, "GET", "/v1/jobs/"+job.ID, "", &job)
+	if job.State != "cancelled" {
+		t.Errorf("the job is %s, want cancelled", job.State)
+	}
 }
 
 // Messages that a receiver never takes are not lost out of sight.

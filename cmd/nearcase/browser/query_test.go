@@ -2,6 +2,7 @@ package browser
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image/color"
 	"io/fs"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/chromedp/kb"
 
 	"nearcase/api/apitest"
@@ -189,6 +191,31 @@ func TestImagesAreDroppedAndPasted(t *testing.T) {
 			b.await(imageShown)
 		})
 	}
+}
+
+// A study as it lies on a disk: its folders are walked, and what is no image of it, such
+// as a DICOMDIR, is left out.
+func TestAFolderIsDropped(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "study")
+	for name, from := range map[string]string{"DICOMDIR": "CT_small.dcm", "series-1/1.dcm": "CT_small.dcm", "series-2/1.dcm": "MR_small.dcm"} {
+		content, err := os.ReadFile(dicomFile(t, from))
+		if err == nil {
+			err = errors.Join(os.MkdirAll(filepath.Dir(filepath.Join(folder, name)), 0o700), os.WriteFile(filepath.Join(folder, name), content, 0o600))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := open(t, "#/query/dicom", b0(t))
+	b.settled()
+	b.await(`document.querySelector(".zone")`)
+	for _, step := range []input.DispatchDragEventType{input.DispatchDragEventTypeDragEnter, input.DispatchDragEventTypeDragOver, input.DispatchDragEventTypeDrop} {
+		call(b, input.DispatchDragEvent, input.DispatchDragEventParams{Type: step, X: 640, Y: 400, Data: &input.DragData{Files: []string{folder}, DragOperationsMask: 1}})
+	}
+	b.await(`document.querySelectorAll(".files li").length === 2`)
+	b.await(casesShown)
+	b.await(imageShown)
+	b.accessible("a folder that was dropped")
 }
 
 func TestAFolderIsAskedImageByImage(t *testing.T) {

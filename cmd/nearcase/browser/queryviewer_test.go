@@ -2,6 +2,7 @@ package browser
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/cdproto/input"
@@ -68,6 +69,29 @@ func TestFramesAreTurnedByKeysAndAreInTheAddress(t *testing.T) {
 	b.await(`document.querySelector(".viewer-row output:not(.viewer-zoom)").innerText.startsWith("2 /") && location.hash.includes("frame=2")`)
 	b.await(imageShown)
 	b.accessible("frames")
+}
+
+const scores = `[...document.querySelectorAll(".cases .score")].map((e) => e.innerText)`
+
+// A file that is not stored asks by all of its frames, or by the one that is shown.
+func TestAFileIsAskedByTheFrameThatIsShown(t *testing.T) {
+	b := open(t, "#/query/dicom", b0(t))
+	b.settled()
+	b.upload("#files", dicomFile(t, "MR_small_RLE.dcm"), dicomFile(t, "rtdose.dcm"))
+	b.await(`document.querySelectorAll(".files li").length === 2`)
+	b.await(casesShown)
+	b.tabTo(".files")
+	b.press(kb.End)
+	b.awaitText(".by-frame", "the mean of its frames")
+	all := value[[]string](b, scores)
+	b.press(".", ".")
+	b.clickText("Ask by frame 3")
+	b.awaitText(".by-frame", "Asked by frame 3.")
+	b.await(fmt.Sprintf(`location.hash.includes("frame=3") && %s && %s.join() !== %s`, casesShown, scores, quoted(strings.Join(all, ","))))
+	b.accessible("asked by a frame")
+	b.clickText("Ask by all frames")
+	b.awaitText(".by-frame", "the mean of its frames")
+	b.await(fmt.Sprintf(`!location.hash.includes("frame=") && %s && %s.join() === %s`, casesShown, scores, quoted(strings.Join(all, ","))))
 }
 
 // place is where the query's image is in the window, in CSS pixels.

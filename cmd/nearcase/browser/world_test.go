@@ -30,7 +30,6 @@ import (
 const (
 	radiographs = "cxr"      // 150 normal and 150 with pneumonia, 20 of them unlabelled
 	dicom       = "dicom"    // files of several kinds, one with frames
-	bare        = "bare"     // tasks and no instances
 	hostile     = "hostile"  // names and classes that would be markup and scripts
 	drawn       = "phantoms" // synthetic images, for pictures of the page
 )
@@ -261,14 +260,20 @@ func hostileImages(dir string) error {
 	return err
 }
 
-// phantoms writes a folder of synthetic images of so many patients with its sheet.
+// phantoms writes a folder of synthetic images of so many patients with its sheet. What
+// the last ten show is not said.
 func phantoms(dir string, patients int) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	rows := [][]string{{"file", "patient_id", "study_id", phantom.Finding, phantom.Devices}}
+	rows, of := [][]string{{"file", "instance_id", "patient_id", "study_id", phantom.Finding, phantom.Devices}}, map[string]bool{}
 	for p := range phantom.All(1, patients) {
-		rows = append(rows, []string{p.Name, p.Patient, p.Study, p.Labels[phantom.Finding][0], strings.Join(p.Labels[phantom.Devices], "|") + "|"})
+		of[p.Patient] = true
+		finding, devices := p.Labels[phantom.Finding][0], strings.Join(p.Labels[phantom.Devices], "|")+"|"
+		if len(of) > patients-10 {
+			finding, devices = "", ""
+		}
+		rows = append(rows, []string{p.Name, strings.TrimSuffix(p.Name, ".png"), p.Patient, p.Study, finding, devices})
 		if err := os.WriteFile(filepath.Join(dir, p.Name), p.PNG, 0o600); err != nil {
 			return err
 		}
