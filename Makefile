@@ -10,9 +10,10 @@ AXE     := $(abspath $(BIN))/axe.min.js
 ARGS    ?=
 # How long each fuzz target runs: a few seconds in `make test`, longer by hand.
 FUZZTIME ?= 2s
-# Tests that take minutes with the race detector: of thousands of images, and of
-# processes of their own. The others look for races in the same code.
-LONG := ^(TestAllRadiographs|TestKilledIngestLosesNothing|TestEvaluateWritesAReport|TestCrasherFindsNothingLost|TestAReembeddingOutlivesKills|TestAServerOutlivesAFullDisk|TestAServerOutlivesTheEndOfItsDescriptors|TestDamageIsNeverAWrongAnswer|TestPowerLossLosesNothingAcknowledged)$$
+# Tests that the race detector makes many times longer and in which one thing happens
+# after another: they run without it, in these packages.
+UNRACED := ^($(shell paste -sd'|' .ci/unraced))$$
+UNRACED_IN := ./api ./api/audit ./api/rest ./index ./probe ./store/local ./store/local/powerloss
 # Packages without goroutines of their own, in which there is nothing to race, and those
 # that test other processes.
 ALONE := ./cmd/nearcase ./cmd/nearcase/browser ./cmd/nearcase/phantom ./embed/dicom ./embed/jpeg ./embed/scatter ./embed/text ./index/simd ./probe/eval/report
@@ -23,7 +24,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 # found without being named.
 with-library = NEARCASE_ONNXRUNTIME="$${NEARCASE_ONNXRUNTIME:-$$(test -e $(LIBRARY) && echo $(LIBRARY))}" AXE_CORE="$${AXE_CORE:-$$(test -e $(AXE) && echo $(AXE))}"
 
-.PHONY: run setup setup-tests build test test-short race fuzz fuzz-short check format generate generated vet staticcheck imports deploy-check man tidy cross check-dicomweb bench bench-accuracy bench-embed bench-http bench-index bench-page bench-probes bench-reembed bench-resize bench-softmax bench-store clean screenshots crash damage powerloss fuzz-store soak
+.PHONY: run setup setup-tests build test test-short race fuzz fuzz-short check format generate generated vet staticcheck imports deploy-check man tidy cross unraced check-dicomweb bench bench-accuracy bench-embed bench-http bench-index bench-page bench-probes bench-reembed bench-resize bench-softmax bench-store clean screenshots crash damage powerloss fuzz-store soak
 
 run: build
 	$(BIN)/nearcase demo $(ARGS)
@@ -44,10 +45,10 @@ build: setup
 # processes more than they compute, so that more run at a time than there are cores; the
 # longest begin first.
 test: setup-tests fuzz-short
-	@$(with-library) $(GO) test -race -p 2 -skip '$(LONG)' -timeout 25m ./store/local ./api \
+	@$(with-library) $(GO) test -race -p 2 -skip '$(UNRACED)' -timeout 25m ./store/local ./api \
 		$$($(GO) list ./... | grep -vxF "$$($(GO) list $(ALONE) ./store/local ./api)") & raced=$$!; \
 	$(with-library) $(GO) test -p 2 -timeout 20m $(ALONE) && \
-	$(with-library) $(GO) test -run '$(LONG)' -timeout 20m ./api ./store/local ./store/local/powerloss && wait $$raced || { wait; exit 1; }
+	$(with-library) $(GO) test -p 2 -run '$(UNRACED)' -timeout 20m $(UNRACED_IN) && wait $$raced || { wait; exit 1; }
 
 race: setup-tests
 	$(with-library) $(GO) test -race -timeout 30m ./...
@@ -63,7 +64,7 @@ fuzz-short:
 fuzz: setup
 	@$(with-library) .ci/fuzz $(FUZZTIME)
 
-check: format generated vet staticcheck imports deploy-check tidy cross
+check: format generated vet staticcheck imports unraced deploy-check tidy cross
 
 # cross compiles everything for 64-bit Arm. The compiler for C is Debian's
 # gcc-aarch64-linux-gnu, which .ci/run installs; without it only the packages
@@ -118,6 +119,10 @@ deploy-check:
 # imports holds the packages to the import map.
 imports:
 	$(GO) test -count=1 -run TestImportsKeepToTheMap ./cmd/nearcase
+
+# unraced finds that the tests which run without the race detector are still there.
+unraced:
+	@while read -r name; do grep -rq "^func $$name(" --include='*_test.go' $(UNRACED_IN) || { echo ".ci/unraced: there is no $$name"; exit 1; }; done <.ci/unraced
 
 tidy:
 	$(GO) mod tidy -diff

@@ -56,7 +56,8 @@ type Map struct {
 }
 
 // MapTask is what is said of a map's instances for one task. Classes are numbered by
-// their position in Classes, and -1 is none.
+// their position in Classes; -1 is that nothing is known, and -2, of a multi-label task,
+// that none of them is present.
 type MapTask struct {
 	Name    string   `json:"name"`
 	Multi   bool     `json:"multi,omitempty"`
@@ -197,6 +198,9 @@ func (m *mapping) names() []string {
 	}
 	return names
 }
+
+// nothingPresent is a multi-label task's label or prediction of no class at all.
+const nothingPresent = -2
 
 // number is the position of a class among a task's, -1 for none.
 func number(classes []string, class string) int32 { return int32(slices.Index(classes, class)) }

@@ -185,7 +185,11 @@ func (f *foretelling) predict(x []float32, p *spot) (int32, error) {
 	if err := a.conclude(f.task); err != nil {
 		return -1, err
 	}
-	return number(f.task.Classes, a.foremost()), nil
+	class := a.foremost()
+	if class == "" && f.task.Multi && a.Refused == "" {
+		return nothingPresent, nil
+	}
+	return number(f.task.Classes, class), nil
 }
 
 // askOf asks the one probe of a fold.

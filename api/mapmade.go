@@ -170,10 +170,14 @@ func (m *Map) draw(places []spot, all []*foretelling) {
 // rounded is a coordinate to five decimals, which are enough for any display.
 func rounded(v float64) float32 { return float32(math.Round(v*1e5)/1e5 + 0) }
 
-// labelled is the number of the class that a label gives, -1 for none.
+// labelled is the number of the class that a label gives.
 func labelled(labels map[string]store.Label, task store.Task) int32 {
-	for _, class := range labels[task.Name].Classes {
+	label, ok := labels[task.Name]
+	for _, class := range label.Classes {
 		return number(task.Classes, class)
+	}
+	if ok && task.Multi && !label.Partial && len(label.Uncertain) == 0 {
+		return nothingPresent
 	}
 	return -1
 }

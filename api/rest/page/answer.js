@@ -3,13 +3,13 @@
 import { chip, colourOf, decimal, el, number, share, tabs } from "./ui.js";
 import { evidence, limits, percent } from "./words.js";
 
-// answers shows a classification; task is the one shown first, chosen(task) hears of
-// another.
-export function answers(collection, said, { task, level, chosen }) {
+// answers shows a classification; task is the one shown first, known tells that it is
+// known whose the image is, chosen(task) hears of another task.
+export function answers(collection, said, { task, level, known, chosen }) {
 	const panel = el("div", { class: "answer" }), tasks = said.tasks ?? [];
 	const show = (name) => {
 		const answer = tasks.find((t) => t.task === name) ?? tasks[0];
-		panel.replaceChildren(...answer ? one(collection, said, answer, level) : [el("p", { class: "muted" }, "No task has labels that could answer.")]);
+		panel.replaceChildren(...answer ? one(collection, said, answer, { level, known }) : [el("p", { class: "muted" }, "No task has labels that could answer.")]);
 	};
 	const current = tasks.some((t) => t.task === task) ? task : tasks[0]?.task;
 	show(current);
@@ -17,9 +17,9 @@ export function answers(collection, said, { task, level, chosen }) {
 	return [tabs("Tasks", tasks.map((t) => [t.task, t.task]), current, (name) => { show(name); chosen(name); }, panel), panel];
 }
 
-function one(collection, said, a, level) {
+function one(collection, said, a, whose) {
 	const classes = collection.tasks.find((t) => t.name === a.task)?.classes ?? [];
-	return [headline(a, classes, said.novelty), table(a, classes), sentence(a, said.novelty, level), trust(said, a)];
+	return [headline(a, classes, said.novelty), table(a, classes), sentence(a, said.novelty, whose), trust(said, a)];
 }
 
 // headline is the prediction with what qualifies it.
@@ -117,8 +117,8 @@ function call(c) {
 // limitsOf are the thresholds in words.
 const limitsOf = (calls) => (calls ?? []).map((c) => `${c.class} ${[c.rule_out !== undefined && `out below ${percent(c.rule_out)}`, c.rule_in !== undefined && `in above ${percent(c.rule_in)}`].filter(Boolean).join(", ") || "never"}`).join("; ");
 
-function sentence(a, novelty, level) {
-	return el("div", { class: "sentence" }, el("p", {}, evidence(a, novelty, level).join(" ")), el("p", { class: "muted" }, limits));
+function sentence(a, novelty, whose) {
+	return el("div", { class: "sentence" }, el("p", {}, evidence(a, novelty, whose).join(" ")), el("p", { class: "muted" }, limits));
 }
 
 // trust is what is missing and why, and what answered.

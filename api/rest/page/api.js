@@ -2,13 +2,19 @@
 // no URL, no storage and no cookie, and gone with the tab.
 
 let key = "";
-const left = new Set(); // told when the server wants a key
+const refused = new Set(), left = new Set(), holders = new Set();
 
 export const session = {
 	get signedIn() { return key !== ""; },
 	signIn(token) { key = token.trim(); forget(); },
 	signOut() { key = ""; forget(); },
-	onRefused(tell) { left.add(tell); },
+	// leave is signing out because somebody wants to: nothing of theirs stays.
+	leave() { this.signOut(); for (const tell of left) tell(); },
+	onRefused(tell) { refused.add(tell); }, // when the server wants a key
+	onLeft(tell) { left.add(tell); },
+	// holds names who counts what is not stored yet, which would be lost.
+	holds(count) { holders.add(count); },
+	get unsaved() { return [...holders].reduce((n, count) => n + count(), 0); },
 };
 
 // Problem is a refusal of the server, as its problem document (RFC 9457) says it.
@@ -51,7 +57,7 @@ export async function respond(method, path, { query = {}, body, signal, headers 
 	}
 	if (answer.ok) return answer;
 	const document = await answer.json().catch(() => ({}));
-	if (answer.status === 401) for (const tell of left) tell();
+	if (answer.status === 401) for (const tell of refused) tell();
 	throw new Problem(answer.status, document);
 }
 
@@ -96,37 +102,43 @@ export async function work(path, { query = {}, body, signal, told = () => {} } =
 // pause resolves after a time in milliseconds, or throws the signal's AbortError.
 export function pause(time, signal) {
 	return new Promise((resolve, reject) => {
-		const timer = setTimeout(resolve, time);
-		signal?.addEventListener("abort", () => { clearTimeout(timer); reject(signal.reason); }, { once: true });
+		const end = () => { clearTimeout(timer); reject(signal.reason); };
+		const timer = setTimeout(() => { signal?.removeEventListener("abort", end); resolve(); }, time);
+		signal?.addEventListener("abort", end, { once: true });
 	});
 }
 
 // Pictures are fetched with the key and shown as object URLs, at most so many at
 // a time and kept, the longest unused going first.
-const maxPictures = 400, maxAtOnce = 6;
-const pictures = new Map(); // path to {url, used} or {waiting}
+const maxPictures = 400, maxAtOnce = 6, freshFor = 60_000; // milliseconds, as an image may be replaced
+const pictures = new Map(); // path to {url, since}
 const queue = [];
 let busy = 0, asker = 0; // who asks changes with the key
 
 function forget() {
 	asker++;
-	for (const p of pictures.values()) if (p.url) URL.revokeObjectURL(p.url);
+	for (const p of pictures.values()) URL.revokeObjectURL(p.url);
 	pictures.clear();
 }
 
 // picture resolves with an object URL of the image at path. Do not revoke it. An
 // aborted signal lets go of one that has not begun.
 export function picture(path, signal) {
-	const had = pictures.get(path);
-	if (had?.url) {
-		pictures.delete(path);
-		pictures.set(path, had);
-		return Promise.resolve(had.url);
-	}
+	const had = known(path);
+	if (had) return Promise.resolve(had);
 	return new Promise((resolve, reject) => {
 		queue.push({ path, signal, resolve, reject });
 		drain();
 	});
+}
+
+// known is the URL of a picture that is kept and was asked for lately.
+function known(path) {
+	const had = pictures.get(path);
+	if (!had || performance.now() - had.since > freshFor) return undefined;
+	pictures.delete(path);
+	pictures.set(path, had);
+	return had.url;
 }
 
 async function drain() {
@@ -139,10 +151,9 @@ async function drain() {
 	busy++;
 	const by = asker;
 	try {
-		const had = pictures.get(path);
-		const blob = had?.url ? null : await (await respond("GET", path, { signal })).blob();
+		const had = known(path), blob = had ? null : await (await respond("GET", path, { signal })).blob();
 		if (by !== asker) throw new DOMException("the key was given up meanwhile", "AbortError");
-		resolve(had?.url ?? keep(path, blob));
+		resolve(had ?? known(path) ?? keep(path, blob));
 	} catch (err) {
 		reject(err);
 	} finally {
@@ -152,8 +163,10 @@ async function drain() {
 }
 
 function keep(path, blob) {
-	const url = URL.createObjectURL(blob);
-	pictures.set(path, { url });
+	const url = URL.createObjectURL(blob), old = pictures.get(path);
+	if (old) URL.revokeObjectURL(old.url); // an image that shows it goes on doing so
+	pictures.delete(path);
+	pictures.set(path, { url, since: performance.now() });
 	while (pictures.size > maxPictures) {
 		const [oldest, { url: gone }] = pictures.entries().next().value;
 		pictures.delete(oldest);

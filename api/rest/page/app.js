@@ -8,7 +8,7 @@
 // so that what is looked at never reaches a server's log; titles name view and
 // collection alone.
 import { ask, session } from "./api.js";
-import { el, empty, failed, fill, loading, toast, unstyle } from "./ui.js";
+import { confirm, el, empty, failed, fill, loading, toast, unstyle } from "./ui.js";
 import * as keys from "./keys.js";
 
 const views = [["query", "Query", "q"], ["label", "Label", "l"], ["collection", "Collection", "c"], ["evaluation", "Evaluation", "e"], ["operation", "Operation", "o"]];
@@ -40,6 +40,7 @@ async function show() {
 	keys.unbind();
 	unstyle();
 	nav(route);
+	document.title = [views.find(([v]) => v === route.view)[1], route.collection, "nearcase"].filter(Boolean).join(" · ");
 	fill(main, loading());
 	const coming = import(`./${route.view}.js`), listing = !collections;
 	coming.catch(() => {}); // it is told where it is awaited
@@ -109,10 +110,20 @@ function nothingYet() {
 		el("pre", { tabindex: 0 }, "nearcase ingest --collection cxr labels.csv"), el("button", { type: "button", onclick: () => { collections = null; show(); } }, "Look again")));
 }
 
+async function leave() {
+	if (session.unsaved > 0 && !await confirm("Sign out?", `${session.unsaved === 1 ? "One label is" : session.unsaved + " labels are"} not stored and would be lost.`, "Sign out")) return;
+	open.abort();
+	session.leave();
+	collections = null;
+	signIn();
+	toast("Signed out.");
+}
+
 // signIn asks for a key. Where one was given that the server refuses it says so.
 function signIn(err) {
 	const refused = session.signedIn;
 	session.signOut();
+	keys.unbind();
 	document.getElementById("leave").hidden = true;
 	document.title = "Sign in · nearcase";
 	const input = el("input", { type: "password", id: "key", required: true, autocomplete: "off", spellcheck: "false", autocapitalize: "none", "aria-describedby": "key-hint" });
@@ -168,7 +179,7 @@ function theme(name) {
 theme(localStorage.getItem("theme") === "light" ? "light" : "dark");
 document.getElementById("theme").addEventListener("click", () => theme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
 document.getElementById("help").addEventListener("click", keys.help);
-document.getElementById("leave").addEventListener("click", () => { open.abort(); session.signOut(); collections = null; signIn(); toast("Signed out."); });
+document.getElementById("leave").addEventListener("click", leave);
 document.getElementById("collection").addEventListener("change", (e) => { location.hash = address(parse(location.hash).view, e.target.value); });
 document.querySelector(".skip").addEventListener("click", (e) => { e.preventDefault(); main.focus(); });
 session.onRefused(() => { if (session.signedIn || !document.getElementById("key")) setTimeout(() => { if (!document.getElementById("key")) { open.abort(); signIn({ status: 401 }); } }); });

@@ -15,17 +15,17 @@ import { form } from "./pictures.js";
 // Subjects that have no place in an address are in this tab's memory, the last few, so
 // that Back finds them; none is left when somebody signs out.
 const most = 4;
-const kept = new Map();
-let last = 0;
+const kept = new Map(); // by a token that no other tab and no other time has
 
 export function keep(subject) {
-	kept.set(String(++last), subject);
+	const token = Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toString(16).padStart(2, "0")).join("");
+	kept.set(token, subject);
 	if (kept.size > most) kept.delete(kept.keys().next().value);
-	return String(last);
+	return token;
 }
 export const found = (token) => kept.get(token);
 session.onRefused(() => kept.clear());
-document.getElementById("leave").addEventListener("click", () => kept.clear());
+session.onLeft(() => kept.clear());
 
 // read makes a question of an address.
 export function read(params) {

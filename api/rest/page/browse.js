@@ -5,7 +5,7 @@ import { countOf, openInstance } from "./instance.js";
 import { labelMany } from "./labelmany.js";
 import { Listing } from "./listing.js";
 import { Shelf } from "./shelf.js";
-import { shortId, thumb } from "./thumb.js";
+import { found, shortId, thumb } from "./thumb.js";
 
 const sorts = [["added", "When stored"], ["id", "ID"], ["patient", "Patient"], ["study", "Study"], ["name", "Name"], ["size", "File size"], ["label_time", "When labelled"]];
 
@@ -42,7 +42,7 @@ export async function open(panel, part) {
 		if (listing.count === 0) return empty("No case passes this filter", "Take a part of it away, or look for another.", el("button", { type: "button", onclick: () => part.refilter(undefined) }, "Clear the filter"));
 		shelf = new Shelf(`Cases of ${context.name}`, {
 			...dressing(context, () => listing, signal), chosen: (i) => chosen.has(listing.item(i)?.id), wanted: (from, to) => listing.want(from, to),
-			open: (i) => show(i), choose: async (from, to, add) => { await choose(listing, chosen, from, to, add, signal); shelf.mark(); tell(); announce(`${number(chosen.size)} chosen`); },
+			open: (i) => show(i), choose: (from, to, add) => choose(listing, chosen, from, to, add, signal).then(() => { shelf.mark(); tell(); announce(`${number(chosen.size)} chosen`); }, (err) => { if (err.name !== "AbortError") toast(`Not chosen: ${err.detail || err.message}`, { kind: "bad" }); }),
 		}, signal);
 		const show = (i) => listing.item(i) && openInstance(context, listing.item(i).id, {
 			changed: again, step: async (by) => {
@@ -77,7 +77,8 @@ function sorting(part) {
 
 // trim is what a tile needs of an instance, so that a list of many is small.
 function trim(context, { id, frame, labels }) {
-	const said = (context.collection.tasks ?? []).flatMap((t) => (labels?.[t.name]?.classes ?? []).map((c) => [c, colourOf(t.classes ?? [], c)]));
+	const of = (t, l) => found(l).map((c) => [c, colourOf(t.classes ?? [], c.replace(/\?$/, ""))]);
+	const said = (context.collection.tasks ?? []).filter((t) => labels?.[t.name]).flatMap((t) => (found(labels[t.name]).length > 0 ? of(t, labels[t.name]) : [["none", "var(--edge)"]]));
 	return { id, frame, said };
 }
 

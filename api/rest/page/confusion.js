@@ -105,7 +105,7 @@ const wrong = (m) => el("small", {}, `${(m.predicted ?? []).join(", ") || "none"
 // rightly shows cases that are labelled so and that are not among the listed mistakes.
 function rightly(body, context, e, { matrix, truth, filter, listed }) {
 	const mistaken = new Set(listed.filter((m) => matrix.is(m.truth ?? [], truth) && !matrix.is(m.predicted ?? [], truth)).map((m) => m.id)), name = matrix.names[truth];
-	const has = e.multi_label && truth === 1 ? { not: { task: e.task, has: [matrix.names[0]] } } : { task: e.task, has: [name] };
+	const has = e.multi_label && truth === 1 ? { task: e.task, absent: [matrix.names[0]] } : { task: e.task, has: [name] };
 	const wanted = { all: [{ task: e.task, labelled: true }, has, ...(filter ? [filter] : [])] };
 	return settle(body, () => ask("GET", collectionPath(context.name, "instances"), { query: { filter: JSON.stringify(wanted), limit: most + mistaken.size }, signal: context.signal }), ({ instances }) => {
 		const shown = instances.filter((i) => !mistaken.has(i.id)).slice(0, most);

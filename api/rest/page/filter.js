@@ -33,15 +33,15 @@ export const check = (context, filter) => ask("GET", collectionPath(context.name
 const conjuncts = (filter) => (!filter ? [] : filter.all && Object.keys(filter).length === 1 ? filter.all : [filter]);
 export const joined = (parts) => (parts.length === 0 ? undefined : parts.length === 1 ? parts[0] : { all: parts });
 
-// shareable is what of a filter may stand in an address: nothing that names a
-// patient or a file.
+// shareable is what of a filter may stand in an address: nothing that names a patient,
+// a study, a file or a reader.
 export function shareable(filter) {
 	const kept = joined(conjuncts(filter).filter((part) => !names(part)));
 	return kept && JSON.stringify(kept);
 }
 
-const names = (filter) => [...filter.all ?? [], ...filter.any ?? [], ...filter.not ? [filter.not] : []].some(names) ||
-	(/^(patient|name|Patient.*|OtherPatient.*|.*Name)$/.test(filter.field ?? "") && !["PatientAge", "PatientSex"].includes(filter.field));
+const names = (filter) => [...filter.all ?? [], ...filter.any ?? [], ...filter.not ? [filter.not] : []].some(names) || "reader" in filter || "source" in filter ||
+	(/^(patient|study|series|name|Patient.*|OtherPatient.*|.*Name|.*UID)$/.test(filter.field ?? "") && !["PatientAge", "PatientSex"].includes(filter.field));
 
 // read reads a filter from an address; what is none is no filter.
 export function read(text) {

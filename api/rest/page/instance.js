@@ -2,7 +2,7 @@
 import { ask, collectionPath, download, respond } from "./api.js";
 import { bytes, chip, colourOf, confirm, dialog, el, failed, fill, loading, number, style, toast, when } from "./ui.js";
 import { labelMany } from "./labelmany.js";
-import { shortId, thumb } from "./thumb.js";
+import { shortId, told, whole } from "./thumb.js";
 
 // openInstance shows an instance. step(by), if there is one, resolves with the ID of
 // the next or the one before, or undefined; changed() is called when the instance
@@ -29,19 +29,19 @@ export async function openInstance(context, id, { step, changed = () => {} } = {
 	const box = dialog("Case", step && el("div", { class: "row" },
 		el("button", { type: "button", onclick: () => go(-1) }, "← Previous"), el("button", { type: "button", onclick: () => go(1) }, "Next →")), body);
 	box.classList.add("case");
-	box.addEventListener("close", () => showing.abort());
+	const gone = new AbortController();
+	box.addEventListener("close", () => { showing.abort(); gone.abort(); });
 	box.addEventListener("keydown", (e) => {
 		const by = { ArrowLeft: -1, ArrowRight: 1 }[e.key];
 		if (step && by && !e.target.closest("input, select, textarea")) go(by);
 	});
-	context.signal.addEventListener("abort", () => box.close(), { once: true });
+	context.signal.addEventListener("abort", () => box.close(), { signal: gone.signal });
 	await show(id);
 	return box;
 }
 
 function picturePart(context, instance, signal) {
-	const label = Object.values(instance.labels ?? {}).flatMap((l) => l.classes ?? []).join(", ");
-	return el("div", { class: "frame" }, thumb(context.name, instance.id, label, signal, "rendered"));
+	return el("div", { class: "frame" }, whole(context.name, instance.id, told(instance.labels), signal));
 }
 
 function factsPart(context, instance, path, { again, gone }) {
@@ -104,7 +104,7 @@ function classChips(tasks, task, l) {
 	const known = tasks.find((t) => t.name === task)?.classes ?? [];
 	if (l.removed) return "withdrawn";
 	const chips = [...(l.classes ?? []).map((c) => chip(c, { colour: colourOf(known, c) })), ...(l.uncertain ?? []).map((c) => chip(`${c}?`)), ...(l.absent ?? []).map((c) => chip(`no ${c}`))];
-	return el("span", { class: "row" }, chips.length > 0 ? chips : "nothing present");
+	return el("span", { class: "row" }, chips.length > 0 ? chips : l.partial ? "nothing mentioned" : "nothing present");
 }
 
 function historyPart(path) {

@@ -11,7 +11,7 @@ import { classForm, reader, readerForm, taskDialog, taskForm } from "./labelform
 import { Panel } from "./labelpanel.js";
 import { ProbePanel } from "./labelprobe.js";
 import { nothing, orders, progress } from "./labelqueue.js";
-import { desk, opinion, said } from "./labelstore.js";
+import { desk, draft, opinion, said } from "./labelstore.js";
 import { Strip } from "./labelstrip.js";
 
 export const title = "Label";
@@ -114,7 +114,7 @@ class Labelling {
 		this.panel.enable(false);
 		fill(this.verdict, el("section", { class: "card" }, el("h2", {}, "Who reads?"), readerForm((who) => {
 			const same = this.reader && opinion(this.reader) === opinion(who);
-			this.reader = who;
+			Object.assign(this, { reader: who, before: null });
 			this.showPanel();
 			this.looking.focus();
 			if (!same) this.start();
@@ -159,15 +159,16 @@ class Labelling {
 			return;
 		}
 		this.leaveCase();
-		const wait = loading("Looking for more cases");
+		const wait = loading("Looking for more cases"), { ofCase } = this;
+		const elsewhere = () => flow !== this.flow || ofCase !== this.ofCase || this.context.signal.aborted; // another case was opened meanwhile
 		fill(this.looking, wait);
 		try {
 			const more = await flow.more((job) => wait.tell(job.done, job.total, "Finding cases"));
-			if (flow !== this.flow || this.context.signal.aborted) return;
+			if (elsewhere()) return this.draw();
 			if (more && flow.next() >= 0) return this.look(flow.next());
 			this.finished();
 		} catch (err) {
-			if (!this.context.signal.aborted) fill(this.looking, failed(err, () => this.advance()));
+			if (!elsewhere()) fill(this.looking, failed(err, () => this.advance()));
 		}
 	}
 
@@ -187,9 +188,14 @@ class Labelling {
 
 	// leaveCase lets go of what is shown, and keeps what was chosen and not stored.
 	leaveCase() {
-		if (this.shown && this.panel.touched) this.desk.drafts.set(this.shown.item.id, this.panel.chosen());
+		if (this.shown?.reader && this.panel.touched) this.desk.drafts.set(draft(this.shown.reader, this.shown.item.id), this.panel.chosen());
 		this.ofCase?.abort();
 		this.shown = this.viewer = null;
+		if (this.before) {
+			this.reader = this.before;
+			this.before = null;
+			this.showPanel();
+		}
 		this.panel.enable(false);
 		fill(this.known, el("p", { class: "muted" }, "No case."));
 	}
@@ -227,9 +233,10 @@ class Labelling {
 
 	// present shows what is known of a case and what its reader has said.
 	present({ item, instance, history }) {
-		const mine = this.reader && said(history, this.task.name, opinion(this.reader));
-		const refused = this.desk.unsaved.find((e) => e.id === item.id && e.error);
-		this.panel.begin(refused?.label ?? this.desk.drafts.get(item.id) ?? mine);
+		const { reader } = this, key = reader && draft(reader, item.id);
+		this.shown.reader = reader;
+		const refused = reader && this.desk.unsaved.find((e) => e.error && draft(e.reader, e.id) === key);
+		this.panel.begin(reader && (refused?.label ?? this.desk.drafts.get(key) ?? said(history, this.task.name, opinion(reader))));
 		this.panel.enable(!!this.reader);
 		known(this.known, instance, history, this.task);
 		const decided = said(history, this.task.name, "");
@@ -237,11 +244,13 @@ class Labelling {
 			el("button", { type: "button", onclick: () => this.decide() }, "Label for all")));
 	}
 
+	// decide lets the reader label for all, this case alone.
 	decide() {
+		const { shown } = this;
+		this.before = this.reader;
 		this.reader = { ...this.reader, all: true };
-		sessionStorage.setItem("reader", JSON.stringify(this.reader));
 		this.showPanel();
-		this.present(this.shown);
+		this.present(shown);
 	}
 
 	draw() {
@@ -286,6 +295,7 @@ class Labelling {
 		try {
 			const entry = await this.desk.undo();
 			if (!entry) toast("There is nothing to undo.");
+			else if (entry.error) toast(`Let go, it was not stored: ${wording(entry.label)}.`);
 		} catch (err) {
 			toast(`Not undone: ${err.detail || err.message}`, { kind: "bad" });
 		}
@@ -297,6 +307,7 @@ class Labelling {
 		this.draw();
 		if (kind === "failed" && !this.failing()) await this.look(this.flow.place(entry.id));
 		if (kind === "undone") await this.look(this.flow.place(entry.id));
+		if (kind === "discarded" && this.shown?.item.id === entry.id) this.present(this.shown);
 		if (kind === "undone") toast(`Taken back: ${wording(entry.label)}.`);
 		if (kind === "stored" && this.shown?.item.id === entry.id) await this.look(this.flow.at);
 		if (kind !== "stored" && kind !== "undone") return;

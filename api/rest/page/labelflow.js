@@ -59,7 +59,8 @@ export class Flow {
 	place(id) {
 		const at = this.items.findIndex((i) => i.id === id);
 		if (at >= 0) return at;
-		this.items.splice(this.at + 1, 0, { id, reason: "" });
-		return this.at + 1;
+		const after = Math.min(this.at + 1, this.items.length);
+		this.items.splice(after, 0, { id, reason: "" });
+		return after;
 	}
 }

@@ -1,7 +1,7 @@
 // Storing labels, one after another in the order they were given. A label is stored
 // when the server has answered 2xx and not before: until then it is in `unsaved`,
 // also while another view is open. Undo says through the API what was said before.
-import { ask, collectionPath, Problem } from "./api.js";
+import { ask, collectionPath, Problem, session } from "./api.js";
 
 // unsure is the confidence of a label of which its reader is not sure.
 export const unsure = 0.5;
@@ -15,8 +15,14 @@ export function desk(name, task) {
 	return desks.get(key);
 }
 
-addEventListener("beforeunload", (e) => {
-	if ([...desks.values()].some((d) => d.unsaved.length > 0)) e.preventDefault();
+const unsaved = () => [...desks.values()].reduce((n, d) => n + d.unsaved.length, 0);
+
+addEventListener("beforeunload", (e) => { if (unsaved() > 0) e.preventDefault(); });
+addEventListener("online", () => { for (const d of desks.values()) d.again((e) => e.error.status === 0); });
+session.holds(unsaved);
+session.onLeft(() => {
+	desks.clear();
+	sessionStorage.removeItem("reader");
 });
 
 class Desk {
@@ -26,25 +32,32 @@ class Desk {
 		this.steps = []; // what undo takes back, the last at the end
 		this.done = new Set(); // IDs labelled here
 		this.skipped = new Set();
-		this.drafts = new Map(); // by ID: chosen classes that nobody has asked to store yet
+		this.drafts = new Map(); // by opinion and ID: chosen classes that nobody has asked to store yet
+		this.given = 0; // counts the entries
 		this.stored = 0; // labels given and not taken back
 		this.figures = []; // of the probes' versions, see labelprobe.js
 		this.last = Promise.resolve();
 	}
 
-	// give begins to store an entry. Another one of the same image that is not stored
-	// yet gives way to it.
+	// give begins to store an entry. Another one of the same image by the same reader
+	// that was not stored gives way to it.
 	give(entry) {
-		this.unsaved = this.unsaved.filter((e) => e.id !== entry.id || !e.error);
+		entry.given = ++this.given;
+		this.yield(entry);
 		this.unsaved.push(entry);
-		this.drafts.delete(entry.id);
+		this.drafts.delete(draft(entry.reader, entry.id));
 		this.done.add(entry.id);
 		this.last = this.last.then(() => this.attempt(entry));
 	}
 
-	// again tries once more to store what failed.
-	again() {
-		for (const entry of this.unsaved.filter((e) => e.error)) {
+	// yield lets go of what failed and was said before an entry, which says otherwise.
+	yield(entry) {
+		this.unsaved = this.unsaved.filter((e) => !(e.error && e.given < entry.given && draft(e.reader, e.id) === draft(entry.reader, entry.id)));
+	}
+
+	// again tries once more to store what failed, or some of it.
+	again(some = () => true) {
+		for (const entry of this.unsaved.filter((e) => e.error && some(e))) {
 			entry.error = null;
 			this.done.add(entry.id);
 			this.last = this.last.then(() => this.attempt(entry));
@@ -63,6 +76,7 @@ class Desk {
 			const before = await this.before(entry);
 			await this.post(request(this.task, entry));
 			this.unsaved = this.unsaved.filter((e) => e !== entry);
+			this.yield(entry);
 			this.steps.push({ entry, before });
 			this.stored++;
 			this.told("stored", entry);
@@ -84,8 +98,8 @@ class Desk {
 
 	post(label) { return ask("POST", collectionPath(this.name, "labels"), { body: { labels: [label] } }); }
 
-	// undo takes the last stored label back and resolves with its entry, or undefined
-	// where there is none. Where that fails it throws, and can be undone still.
+	// undo takes the last label back, or lets go of it where it was not stored, and
+	// resolves with its entry, or undefined where there is none. Where that fails it throws, and can be undone still.
 	undo() {
 		const taken = this.last.then(() => this.takeBack());
 		this.last = taken.catch(() => {});
@@ -93,7 +107,11 @@ class Desk {
 	}
 
 	async takeBack() {
-		const step = this.steps.at(-1);
+		const step = this.steps.at(-1), refused = this.unsaved.filter((e) => e.error).at(-1);
+		if (refused && !(step?.entry.given > refused.given)) {
+			this.discard(refused);
+			return refused;
+		}
 		if (!step) return undefined;
 		await this.post(step.before ? restored(step.before) : { instance: step.entry.id, task: this.task, reader: opinion(step.entry.reader), remove: true });
 		this.steps.pop();
@@ -103,6 +121,9 @@ class Desk {
 		return step.entry;
 	}
 }
+
+// draft names what a reader says of an image.
+export const draft = (reader, id) => opinion(reader) + "\n" + id;
 
 // opinion is under whose name a reader's labels are: none where they stand for all.
 export const opinion = (reader) => (reader.all ? "" : reader.name);

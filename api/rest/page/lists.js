@@ -3,7 +3,7 @@
 import { collectionPath, work } from "./api.js";
 import { announce, choice, chip, decimal, el, empty, fill, number, settle, share } from "./ui.js";
 import { countOf, openInstance } from "./instance.js";
-import { alt, shortId, thumb } from "./thumb.js";
+import { alt, shortId, thumb, told } from "./thumb.js";
 
 const limits = [["20", "20"], ["100", "100"], ["500", "500"]];
 const kinds = { unusual: "novel", duplicates: "duplicates" };
@@ -44,13 +44,10 @@ function nothing({ name }, list) {
 	return name === "unusual" ? empty("Nothing to list", "No image passes the filter.") : empty("No near-duplicates", "No two images are as similar as that. A smaller similarity finds more.");
 }
 
-// labelOf is what labels by task say, as text.
-const labelOf = (labels) => Object.values(labels ?? {}).flat().join(", ");
-
 function novel({ context, signal }, list, items) {
 	return el("ol", { class: "cards" }, items.map((item) => el("li", { class: "card found" },
-		el("button", { type: "button", class: "show", "aria-label": `Open ${alt(item.id, labelOf(item.labels))}`, onclick: () => openInstance(context, item.id, { step: stepper(items, item) }) }, thumb(context.name, item.id, labelOf(item.labels), signal)),
-		el("div", {}, el("h2", {}, `${item.rank}. `, labelOf(item.labels) || "unlabelled"), el("p", { class: "small" }, `Distance ${decimal(item.score)}`, item.percentile !== undefined && ` – farther than ${share(item.percentile, 1)}`),
+		el("button", { type: "button", class: "show", "aria-label": `Open ${alt(item.id, told(item.labels))}`, onclick: () => openInstance(context, item.id, { step: stepper(items, item) }) }, thumb(context.name, item.id, told(item.labels), signal)),
+		el("div", {}, el("h2", {}, `${item.rank}. `, told(item.labels) || "unlabelled"), el("p", { class: "small" }, `Distance ${decimal(item.score)}`, item.percentile !== undefined && ` – farther than ${share(item.percentile, 1)}`),
 			el("div", { class: "meter", "aria-hidden": "true" }, el("i", { style: { width: `${100 * (item.percentile ?? 0)}%` } })),
 			el("p", { class: "muted small" }, item.reason), el("p", { class: "small" }, el("a", { href: context.href("query", { instance: item.id }) }, "Similar cases"), ` · ${shortId(item.id)}`)))));
 }
@@ -69,7 +66,7 @@ function duplicates({ context, signal }, list, items) {
 			el("div", { class: "row" }, el("h2", {}, `${item.rank}. ${countOf(images.length, "image")}`), chip(`similarity ${decimal(item.score, 4)}`), chip(whose, { colour: known && patients.size > 1 ? "var(--warn)" : undefined }),
 				(item.contradicts ?? []).map((task) => chip(`${task}: labels contradict`, { colour: "var(--bad)" }))),
 			el("div", { class: "sides" }, images.slice(0, 12).map((image) => el("button", { type: "button", class: "show", onclick: () => openInstance(context, image.id, { step: stepper(images, image) }) },
-				thumb(context.name, image.id, null, signal), el("span", {}, labelOf(image.labels) || "unlabelled"), el("span", { class: "muted small" }, shortId(image.id) + (image.frame ? `, frame ${image.frame}` : ""))))),
+				thumb(context.name, image.id, null, signal), el("span", {}, told(image.labels) || "unlabelled"), el("span", { class: "muted small" }, shortId(image.id) + (image.frame ? `, frame ${image.frame}` : ""))))),
 			images.length > 12 && el("p", { class: "muted small" }, `and ${number(images.length - 12)} more`));
 	}));
 }

@@ -5,7 +5,7 @@ import { like } from "./browse.js";
 import { openInstance } from "./instance.js";
 import { labelMany } from "./labelmany.js";
 import { Plot, rgb } from "./mapcanvas.js";
-import { grouped, token, ways } from "./mapgroups.js";
+import { grouped, token, unknown, ways } from "./mapgroups.js";
 import { hands, inside } from "./maphands.js";
 import { grid } from "./mapindex.js";
 import { columns, fewest, layouts, mover, normalized, umap, umapOf } from "./maplayout.js";
@@ -36,7 +36,7 @@ class Board {
 		this.raw = columns(map);
 		this.chosen = [];
 		this.pointed = -1;
-		this.task = map.tasks.find((t) => t.name === part.params.task) ?? map.tasks.find((t) => t.labels.some((l) => l >= 0)) ?? map.tasks[0];
+		this.task = map.tasks.find((t) => t.name === part.params.task) ?? map.tasks.find((t) => t.labels.some((l) => l !== unknown)) ?? map.tasks[0];
 		this.way = ways.some(([w]) => w === part.params.colour) ? part.params.colour : "label";
 		this.build();
 	}
@@ -202,7 +202,8 @@ class Board {
 	words(i) {
 		const { task } = this;
 		if (!task) return [];
-		return [task.labels[i] < 0 ? "no label" : `labelled ${task.classes[task.labels[i]]}`, ...(task.predictions[i] < 0 ? [] : [`predicted ${task.classes[task.predictions[i]]}`])];
+		const label = task.labels[i], predicted = task.predictions[i], named = (n) => task.classes[n] ?? "none of these";
+		return [label === unknown ? "no label" : `labelled ${named(label)}`, ...(predicted === unknown ? [] : [`predicted ${named(predicted)}`])];
 	}
 
 	// follow keeps ring and card at the point.

@@ -2,6 +2,9 @@
 import { colourOf } from "./ui.js";
 import { mixed, rgb } from "./mapcanvas.js";
 
+// What labels and predictions are beside the numbers of classes.
+export const unknown = -1, nothingPresent = -2;
+
 export const ways = [["label", "Label"], ["prediction", "Prediction of the probe"], ["disagreement", "Label against prediction"]];
 
 // grouped gives each point of a task its group, as {groups, names, colours, counts};
@@ -14,18 +17,18 @@ export function grouped(task, way, n) {
 }
 
 function classes(task, way) {
-	const values = way === "prediction" ? task.predictions : task.labels, none = task.classes.length;
+	const values = way === "prediction" ? task.predictions : task.labels, n = task.classes.length;
+	const names = [...task.classes, ...task.multi ? ["none of these"] : [], way === "prediction" ? "no prediction" : "no label"];
 	return {
-		names: [...task.classes, way === "prediction" ? "no prediction" : "no label"],
-		colour: (name, g) => (g === none ? "edge" : colourOf(task.classes, name)),
-		of: (i) => (values[i] < 0 ? none : values[i]),
+		names, colour: (name, g) => (g < n ? colourOf(task.classes, name) : g === names.length - 1 ? "edge" : "muted"),
+		of: (i) => (values[i] >= 0 ? values[i] : values[i] === nothingPresent && task.multi ? n : names.length - 1),
 	};
 }
 
 function disagreement(task) {
 	return {
 		names: ["they disagree", "they agree", "not both known"], colour: (_, g) => ["bad", "accent", "edge"][g],
-		of: (i) => (task.labels[i] < 0 || task.predictions[i] < 0 ? 2 : task.labels[i] === task.predictions[i] ? 1 : 0),
+		of: (i) => (task.labels[i] === unknown || task.predictions[i] === unknown ? 2 : task.labels[i] === task.predictions[i] ? 1 : 0),
 	};
 }
 

@@ -173,7 +173,7 @@ class Query {
 			const answer = await classify(context.name, subject, q, signal);
 			if (signal.aborted) return;
 			this.current ||= answer.tasks?.[0]?.task ?? "";
-			fill(this.evidence, answers(context.collection, answer, { task: this.current, level: q.level, chosen: (task) => { this.current = task; this.remember({ task }); this.grid.show(this.cases, task); } }));
+			fill(this.evidence, answers(context.collection, answer, { task: this.current, level: q.level, known: whose(subject, answer.query), chosen: (task) => { this.current = task; this.remember({ task }); this.grid.show(this.cases, task); } }));
 		}, { what: "Asking the labels", signal, again: () => this.askLabels() });
 	}
 
@@ -241,6 +241,10 @@ function said(subject) {
 }
 
 // tally says how many cases there are, and which were left out.
+// whose tells whether it is known whose image is asked about: it is said, or others of the
+// same patient have been left out.
+const whose = (subject, query) => Boolean(subject.patient || subject.instance?.patient) || query.excluded > (query.stored ? 1 : 0);
+
 function tally({ cases, query }, refined, subject) {
 	const own = query.excluded, few = cases?.length ?? 0, personal = subject.kind !== "text" && subject.kind !== "examples";
 	return [`${number(few)} ${few === 1 ? "case" : "cases"}${refined ? ", refined" : ""}`, own > 0 ? `the ${personal ? "query's own patient and study" : "examples and their patients"} left out (${number(own)} ${own === 1 ? "image" : "images"})` :

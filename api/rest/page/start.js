@@ -4,7 +4,7 @@ import { ask, collectionPath } from "./api.js";
 import { el, fill, settle, toast } from "./ui.js";
 import { keep, knowsWords } from "./asked.js";
 import { dropped, sorted } from "./chosen.js";
-import { thumb } from "./thumb.js";
+import { thumb, told } from "./thumb.js";
 
 // start shows the ways to begin. lost tells that the address is of an image that this
 // tab does not have.
@@ -64,12 +64,9 @@ function recents(node, words, { name, collection, signal, href, go }) {
 	return settle(node, newest, ({ instances }) => {
 		if (instances?.length > 0) knowsWords(collection, instances[0].id, signal).then((knows) => fill(words, knows && asking(go)), () => {});
 		return [el("h2", {}, "Or start from a stored case"), el("ul", { class: "recent" }, instances?.map((i) =>
-			el("li", {}, el("a", { href: href("query", { instance: i.id }) }, thumb(name, i.id, said(i.labels), signal), el("span", { class: "small" }, said(i.labels) || "no label")))))];
+			el("li", {}, el("a", { href: href("query", { instance: i.id }) }, thumb(name, i.id, told(i.labels), signal), el("span", { class: "small" }, told(i.labels) || "no label")))))];
 	}, { what: "Loading stored cases", signal });
 }
-
-// said is what an instance's labels are, for people.
-const said = (labels) => Object.values(labels ?? {}).flatMap((l) => l.classes ?? []).join(", ");
 
 function asking(go) {
 	const text = el("input", { type: "text", id: "words", maxlength: 1000, placeholder: "consolidation in the left lower lobe" });

@@ -100,25 +100,28 @@ export function failed(err, again) {
 
 // settle shows in node how promise comes along: loading, then what render makes of
 // its value, or the failure with a way to try again. It resolves with the value, or
-// undefined where that failed or signal is aborted.
+// undefined where that failed, signal is aborted, or node shows something else by then.
 export async function settle(node, begin, render, { what, signal } = {}) {
-	const wait = loading(what);
+	const wait = loading(what), left = () => signal?.aborted || wait.parentNode !== node;
 	fill(node, wait);
 	node.setAttribute("aria-busy", "true");
+	waiting.set(node, (waiting.get(node) ?? 0) + 1);
 	try {
 		const value = await begin(wait);
-		if (signal?.aborted) return undefined;
+		if (left()) return undefined;
 		fill(node, await render(value));
 		return value;
 	} catch (err) {
-		if (err.name === "AbortError" || signal?.aborted) return undefined;
+		if (err.name === "AbortError" || left()) return undefined;
 		if (!("status" in err)) console.error(err);
 		fill(node, failed(err, () => settle(node, begin, render, { what, signal })));
 		return undefined;
 	} finally {
-		node.removeAttribute("aria-busy");
+		waiting.set(node, waiting.get(node) - 1);
+		if (waiting.get(node) === 0) node.removeAttribute("aria-busy");
 	}
 }
+const waiting = new WeakMap(); // how many wait in a node
 
 // dialog opens a modal dialog with a title and returns its element; close() or Escape
 // ends it, and the focus goes back to where it was.

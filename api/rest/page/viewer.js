@@ -64,7 +64,7 @@ class Viewer {
 
 	parameters() {
 		const { wanted, levels, frame } = this;
-		return { frame: frame === 1 ? "" : frame, window: wanted ? writeWindow(wanted) : "", levels: wanted ? "" : levels };
+		return { frame, window: wanted ? writeWindow(wanted) : "", levels: wanted ? "" : levels };
 	}
 
 	async arrived({ url, frames, window }) {

@@ -4,16 +4,17 @@ import { number, share } from "./ui.js";
 const listed = (names) => (names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`);
 const named = { ridge: "ridge probe", softmax: "softmax probe" };
 
-// evidence is what a task's answer rests on: a list of sentences.
-export function evidence(answer, novelty, level) {
-	return [votes(answer, level), probe(answer), agreement(answer), unusual(novelty)].filter(Boolean);
+// evidence is what a task's answer rests on: a list of sentences. known tells that it is
+// known whose the image is.
+export function evidence(answer, novelty, { level, known }) {
+	return [votes(answer, level, known || answer.counts.left_out > 0), probe(answer), agreement(answer), unusual(novelty)].filter(Boolean);
 }
 
-function votes(a, level) {
+function votes(a, level, known) {
 	const voters = a.counts.neighbours;
-	if (voters === 0) return "No labelled case of another patient could vote.";
+	if (voters === 0) return known ? "No labelled case of another patient could vote." : "No labelled case could vote.";
 	const cases = level === "study" ? "labelled studies" : level === "series" ? "labelled series" : "labelled cases";
-	const whose = a.counts.left_out > 0 || a.counts.patients > 1 ? " of other patients" : "";
+	const whose = known ? " of other patients" : "";
 	const [first, ...others] = a.votes.filter((v) => v.count > 0).slice(0, 3);
 	const most = `${number(voters)} most similar ${cases}${whose}`;
 	if (!first) return `Of the ${most}, none has any of the findings.`;

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -85,6 +86,22 @@ func TestACollectionWithoutTasksHasAMap(t *testing.T) {
 	b.tabTo(".canvas canvas")
 	b.press(kb.ArrowRight)
 	b.await(`document.querySelector(".hovercard:not([hidden]) .thumb > *")`)
+}
+
+// A label of no class is one, unlike none.
+func TestWhatHasNothingIsToldFromWhatIsNotLabelled(t *testing.T) {
+	b := open(t, "#/collection/phantoms?tab=map&task=devices", b0(t))
+	b.mapped()
+	b.awaitText(".legend", "none of these")
+	b.awaitText(".legend", "no label")
+	b.goTo("#/collection/phantoms?filter=" + url.QueryEscape(`{"all":[{"task":"devices","labelled":true},{"not":{"task":"devices","has":["line","pacemaker"]}}]}`))
+	b.tiles()
+	if said := b.text(".tile .what"); !strings.Contains(said, "none") {
+		t.Errorf("of an image without a device it says %q", said)
+	}
+	b.goTo("#/collection/phantoms?filter=" + url.QueryEscape(`{"task":"devices","labelled":false}`))
+	b.tiles()
+	b.awaitText(".tile .what", "unlabelled")
 }
 
 func TestAMapIsSaved(t *testing.T) {

@@ -174,8 +174,7 @@ func TestNoLabelIsLostWithoutANetwork(t *testing.T) {
 	b.goTo("#/label/" + radiographs) // another collection and back
 	b.goTo("#/label/labels-cut?task=finding&order=next")
 	b.awaitText(".unsaved", "2 labels are not stored")
-	b.script(`window.fetch = window.there; undefined`)
-	b.clickText("Store again")
+	b.script(`window.fetch = window.there; dispatchEvent(new Event("online")); undefined`)
 	b.await(`document.querySelector(".unsaved").hidden`)
 	b.session(2)
 	if got := w.history(t, "labels-cut", "anna"); len(got) != 2 {

@@ -130,7 +130,8 @@ func TestThePolicyRefusesWhatIsInline(t *testing.T) {
 	}
 }
 
-// Neither an address nor a title nor a request names a patient or a file.
+// Neither an address nor a title names a patient or a file, also where a filter does; nor
+// does a request without one.
 func TestAddressesAndTitlesNameNobody(t *testing.T) {
 	b := open(t, "", b0(t))
 	id := b.first(radiographs)
@@ -142,7 +143,15 @@ func TestAddressesAndTitlesNameNobody(t *testing.T) {
 	b.mu.Lock()
 	seen = append(seen, b.asked...)
 	b.mu.Unlock()
-	for _, name := range b.w.identifying(t) {
+	names := b.w.identifying(t)
+	b.goTo("#/collection/" + radiographs)
+	b.clickText("Add filter")
+	b.put(".addfilter select", "json")
+	b.put(".addfilter textarea", `{"all": [{"field": "patient", "eq": `+quoted(names[1])+`}, {"field": "width", "gte": 1}]}`)
+	b.clickText("Apply")
+	b.await(`document.querySelectorAll(".filters .chip").length === 2 && location.hash.includes("width")`)
+	seen = append(seen, value[[]string](b, `[document.title, location.href, decodeURIComponent(location.hash)]`)...)
+	for _, name := range names {
 		for _, text := range seen {
 			if strings.Contains(text, name) {
 				t.Errorf("%q names %s", text, name)

@@ -144,6 +144,9 @@ func TestAnImageThatIsNotStoredIsAskedBy(t *testing.T) {
 	b.await(evidence)
 	b.await(imageShown)
 	b.awaitText(".asking", "not in the address")
+	if said := b.text(".sentence"); strings.Contains(said, "other patients") || !strings.Contains(said, "most similar labelled cases") {
+		t.Errorf("of an image of nobody knows whom it says %q", said)
+	}
 	b.accessible("an uploaded image")
 	hash := value[string](b, "location.hash")
 	if strings.Contains(hash, "person") || strings.Contains(value[string](b, "document.title"), "person") {
@@ -156,6 +159,8 @@ func TestAnImageThatIsNotStoredIsAskedBy(t *testing.T) {
 	b.await(casesShown)
 	elsewhere := open(t, hash, b0(t))
 	elsewhere.awaitText("main", "This address is of an image that is not stored")
+	elsewhere.upload("#files", cxrFile(t, "PNEUMONIA/"+leftOver(t)))
+	elsewhere.await(casesShown)
 }
 
 // leftOver is the name of a radiograph with pneumonia that is not in the world.
