@@ -33,7 +33,11 @@ func settleLog(f files, dir string) error {
 	}
 	var err error
 	switch {
-	case is(logDir): // the old one is still there, or the new one already
+	case is(logDir) && (is(oldLogDir) || is(newLogDir)):
+		// The old one is still there, or the new one already: then a crash, or a sync
+		// that failed, may have left its name to be lost after that of the old one.
+		err = f.SyncDir(dir)
+	case is(logDir):
 	case is(oldLogDir) && is(newLogDir): // in between, where the new one is whole
 		err = f.moveDir(dir, newLogDir, logDir)
 	case is(oldLogDir):

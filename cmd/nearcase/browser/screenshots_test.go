@@ -31,6 +31,7 @@ var scenes = []struct {
 		b.await(casesShown)
 		b.await(imageShown)
 		b.await(evidence)
+		b.await(`[...document.querySelectorAll(".cases li")].every((c) => c.querySelector("img")?.naturalWidth > 0)`)
 	}},
 	{"compare", 1280, 800, "#/query/phantoms?instance=phantom-011-2&task=finding", func(b *tab) {
 		b.await(casesShown)
