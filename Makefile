@@ -10,8 +10,8 @@ AXE     := $(abspath $(BIN))/axe.min.js
 ARGS    ?=
 # How long each fuzz target runs: a few seconds in `make test`, longer by hand.
 FUZZTIME ?= 2s
-# Tests that the race detector makes many times longer and in which one thing happens
-# after another: they run without it, in these packages.
+# Tests that the race detector makes many times longer and that do not look for races, as
+# others of the same packages do: they run without it. make race is all with it.
 UNRACED := ^($(shell paste -sd'|' .ci/unraced))$$
 UNRACED_IN := ./api ./api/audit ./api/rest ./index ./probe ./store/local ./store/local/powerloss
 # Packages without goroutines of their own, in which there is nothing to race, and those

@@ -127,7 +127,10 @@ func TestKeysThatTheIssuerHasWithdrawnEnd(t *testing.T) {
 	i.down = false
 	asked := i.fetched
 	i.mu.Unlock()
-	for answered := false; !answered; { // who asks at once may be told of the failure once more
+	for end, answered := time.Now().Add(10*time.Second), false; !answered; { // who asks at once may be told of the failure once more
+		if time.Now().After(end) {
+			t.Fatal("the issuer that answers again is not asked")
+		}
 		verify("by a key that it still has", kept, nil)
 		i.mu.Lock()
 		answered = i.fetched > asked

@@ -5,7 +5,8 @@ import { countOf, openInstance } from "./instance.js";
 import { labelMany } from "./labelmany.js";
 import { Listing } from "./listing.js";
 import { Shelf } from "./shelf.js";
-import { found, shortId, thumb } from "./thumb.js";
+import { shortId, thumb } from "./thumb.js";
+import { found } from "./words.js";
 
 const sorts = [["added", "When stored"], ["id", "ID"], ["patient", "Patient"], ["study", "Study"], ["name", "Name"], ["size", "File size"], ["label_time", "When labelled"]];
 

@@ -3,6 +3,7 @@
 import { decimal, el, fill, number } from "./ui.js";
 import { labelsOf } from "./answer.js";
 import { alt, thumb } from "./thumb.js";
+import { told } from "./words.js";
 
 const marksSaid = { like: "Alike", unlike: "Not alike" };
 
@@ -28,7 +29,7 @@ export class Cases {
 	}
 
 	item(c, i, task) {
-		const { context, does } = this, label = Object.values(c.labels ?? {}).flat().join(", ");
+		const { context, does } = this, label = told(c.labels);
 		const press = (mark, text, sign) => el("button", { type: "button", class: "mark", "data-mark": mark, "aria-label": `${text}: ${alt(c.id)}`, title: text, onclick: () => this.mark(i, mark) }, sign);
 		return el("li", { "data-id": c.id },
 			el("button", { type: "button", class: "open", onclick: () => does.compare(i) }, thumb(context.name, c.id, label, context.signal),

@@ -6,6 +6,7 @@ import { labelsOf } from "./answer.js";
 import { casePicture } from "./pictures.js";
 import { alt, shortId } from "./thumb.js";
 import { viewer } from "./viewer.js";
+import { told } from "./words.js";
 
 // compare opens the comparison at the i-th of cases. asked is {source, alt, frame} of
 // what was asked by, or null where that has no picture; does is as cases.js has it.
@@ -40,7 +41,7 @@ class Comparison {
 		this.one?.abort();
 		this.one = new AbortController();
 		this.at = i;
-		const c = this.cases[i], label = Object.values(c.labels ?? {}).flat().join(", ");
+		const c = this.cases[i], label = told(c.labels);
 		this.shown = viewer(casePicture(this.context.name, c), { label: "The case's image", alt: alt(c.id, label), signal: AbortSignal.any([this.end, this.one.signal]), frame: c.frame, viewed: (view) => this.follow(this.query, view) });
 		if (this.query) this.shown.stage.look(this.query.stage.view);
 		this.box.querySelector("h2").textContent = `Case ${i + 1} of ${this.cases.length}`;

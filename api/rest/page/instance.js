@@ -2,7 +2,8 @@
 import { ask, collectionPath, download, respond } from "./api.js";
 import { bytes, chip, colourOf, confirm, dialog, el, failed, fill, loading, number, style, toast, when } from "./ui.js";
 import { labelMany } from "./labelmany.js";
-import { shortId, told, whole } from "./thumb.js";
+import { shortId, whole } from "./thumb.js";
+import { nothing, told } from "./words.js";
 
 // openInstance shows an instance. step(by), if there is one, resolves with the ID of
 // the next or the one before, or undefined; changed() is called when the instance
@@ -41,7 +42,7 @@ export async function openInstance(context, id, { step, changed = () => {} } = {
 }
 
 function picturePart(context, instance, signal) {
-	return el("div", { class: "frame" }, whole(context.name, instance.id, told(instance.labels), signal));
+	return el("div", { class: "frame" }, whole(context.name, instance, told(instance.labels), signal));
 }
 
 function factsPart(context, instance, path, { again, gone }) {
@@ -104,7 +105,7 @@ function classChips(tasks, task, l) {
 	const known = tasks.find((t) => t.name === task)?.classes ?? [];
 	if (l.removed) return "withdrawn";
 	const chips = [...(l.classes ?? []).map((c) => chip(c, { colour: colourOf(known, c) })), ...(l.uncertain ?? []).map((c) => chip(`${c}?`)), ...(l.absent ?? []).map((c) => chip(`no ${c}`))];
-	return el("span", { class: "row" }, chips.length > 0 ? chips : l.partial ? "nothing mentioned" : "nothing present");
+	return el("span", { class: "row" }, chips.length > 0 ? chips : nothing(l));
 }
 
 function historyPart(path) {

@@ -3,7 +3,8 @@
 import { ask, collectionPath } from "./api.js";
 import { announce, choice, el, empty, failed, fill, loading, number, settle, share, style, toast } from "./ui.js";
 import { viewer } from "./viewer.js";
-import { Aside, alike, known, machine, wording } from "./labelcase.js";
+import { Aside, alike, known, machine } from "./labelcase.js";
+import { wording } from "./words.js";
 import { shortId } from "./thumb.js";
 import { Cases } from "./labelcases.js";
 import { Flow } from "./labelflow.js";

@@ -3,15 +3,8 @@
 // labelled cases of other patients look like it.
 import { ask, collectionPath } from "./api.js";
 import { shortId, thumbImage } from "./thumb.js";
+import { wording } from "./words.js";
 import { chip, colourOf, decimal, el, fill, settle, share, when } from "./ui.js";
-
-// wording is what a label says, in words.
-export function wording(label) {
-	if (label.removed) return "withdrawn";
-	const some = [...label.classes ?? [], ...(label.uncertain ?? []).map((c) => c + "?"), ...(label.absent ?? []).map((c) => "no " + c)];
-	const said = some.join(", ") || (label.partial ? "nothing mentioned" : "nothing present");
-	return label.confidence > 0 && label.confidence < 1 ? `${said} (confidence ${decimal(label.confidence, 2)})` : said;
-}
 
 // known shows the labels and metadata of an instance, with its history.
 export function known(box, instance, history, task) {

@@ -3,7 +3,8 @@
 import { collectionPath, work } from "./api.js";
 import { announce, choice, chip, decimal, el, empty, fill, number, settle, share } from "./ui.js";
 import { countOf, openInstance } from "./instance.js";
-import { alt, shortId, thumb, told } from "./thumb.js";
+import { alt, shortId, thumb } from "./thumb.js";
+import { told } from "./words.js";
 
 const limits = [["20", "20"], ["100", "100"], ["500", "500"]];
 const kinds = { unusual: "novel", duplicates: "duplicates" };

@@ -5,7 +5,7 @@ import { like } from "./browse.js";
 import { openInstance } from "./instance.js";
 import { labelMany } from "./labelmany.js";
 import { Plot, rgb } from "./mapcanvas.js";
-import { grouped, token, unknown, ways } from "./mapgroups.js";
+import { grouped, named, token, unknown, ways } from "./mapgroups.js";
 import { hands, inside } from "./maphands.js";
 import { grid } from "./mapindex.js";
 import { columns, fewest, layouts, mover, normalized, umap, umapOf } from "./maplayout.js";
@@ -202,8 +202,8 @@ class Board {
 	words(i) {
 		const { task } = this;
 		if (!task) return [];
-		const label = task.labels[i], predicted = task.predictions[i], named = (n) => task.classes[n] ?? "none of these";
-		return [label === unknown ? "no label" : `labelled ${named(label)}`, ...(predicted === unknown ? [] : [`predicted ${named(predicted)}`])];
+		const label = task.labels[i], predicted = task.predictions[i];
+		return [label === unknown ? "no label" : `labelled ${named(task, label)}`, ...(predicted === unknown ? [] : [`predicted ${named(task, predicted)}`])];
 	}
 
 	// follow keeps ring and card at the point.

@@ -2,8 +2,10 @@
 import { colourOf } from "./ui.js";
 import { mixed, rgb } from "./mapcanvas.js";
 
-// What labels and predictions are beside the numbers of classes.
-export const unknown = -1, nothingPresent = -2;
+// What labels and predictions are beside the numbers of classes, and what each is called.
+export const unknown = -1;
+const nothingPresent = -2, ofNone = "none of these"; // of a multi-label task
+export const named = (task, n) => (n === nothingPresent ? ofNone : task.classes[n]);
 
 export const ways = [["label", "Label"], ["prediction", "Prediction of the probe"], ["disagreement", "Label against prediction"]];
 
@@ -18,10 +20,10 @@ export function grouped(task, way, n) {
 
 function classes(task, way) {
 	const values = way === "prediction" ? task.predictions : task.labels, n = task.classes.length;
-	const names = [...task.classes, ...task.multi ? ["none of these"] : [], way === "prediction" ? "no prediction" : "no label"];
+	const names = [...task.classes, ...task.multi ? [ofNone] : [], way === "prediction" ? "no prediction" : "no label"];
 	return {
 		names, colour: (name, g) => (g < n ? colourOf(task.classes, name) : g === names.length - 1 ? "edge" : "muted"),
-		of: (i) => (values[i] >= 0 ? values[i] : values[i] === nothingPresent && task.multi ? n : names.length - 1),
+		of: (i) => (values[i] >= 0 ? values[i] : values[i] === nothingPresent ? n : names.length - 1),
 	};
 }
 

@@ -1,6 +1,6 @@
 // A map as a file: picture, drawing or table.
 import { save } from "./api.js";
-import { css, token, unknown } from "./mapgroups.js";
+import { css, named, token, unknown } from "./mapgroups.js";
 import { svg } from "./ui.js";
 
 // saveMap saves what a map shows. of is {plot, name, ids, xs, ys, task, grouping, axes}.
@@ -14,8 +14,8 @@ export function saveMap(kind, of) {
 // would take for a formula is led by an apostrophe.
 function table({ ids, xs, ys, task }) {
 	const cell = (text) => `"${(/^[=+\-@\t\r]/.test(text) ? "'" + text : text).replaceAll('"', '""')}"`;
-	const named = (n) => (n === unknown ? "" : cell(task.classes[n] ?? "none of these"));
-	const lines = ids.map((id, i) => [cell(id), xs[i], ys[i], ...(task ? [named(task.labels[i]), named(task.predictions[i])] : [])].join(","));
+	const of = (n) => (n === unknown ? "" : cell(named(task, n)));
+	const lines = ids.map((id, i) => [cell(id), xs[i], ys[i], ...(task ? [of(task.labels[i]), of(task.predictions[i])] : [])].join(","));
 	return [["id", "x", "y", ...(task ? ["label", "prediction"] : [])].join(","), ...lines, ""].join("\r\n");
 }
 

@@ -12,6 +12,7 @@ import { filePicture, storedPicture } from "./pictures.js";
 import { start, taking } from "./start.js";
 import { alt, shortId } from "./thumb.js";
 import { viewer } from "./viewer.js";
+import { told } from "./words.js";
 import { hint } from "./hints.js";
 
 export const title = "Query";
@@ -84,7 +85,7 @@ class Query {
 		this.looking = new AbortController();
 		if (subject.kind !== "stored" && subject.kind !== "files") return;
 		const stored = subject.kind === "stored";
-		this.asked = stored ? { source: storedPicture(context.name, subject.instance), alt: alt(subject.id, labels(subject.instance)) } : { source: filePicture(subject.files[subject.at]), alt: "The image that was chosen" };
+		this.asked = stored ? { source: storedPicture(context.name, subject.instance), alt: alt(subject.id, told(subject.instance.labels)) } : { source: filePicture(subject.files[subject.at]), alt: "The image that was chosen" };
 		this.asked.frame = q.frame || this.asked.source.frame;
 		const shown = this.viewer = viewer(this.asked.source, { label: "Image viewer", alt: this.asked.alt, signal: AbortSignal.any([context.signal, this.looking.signal]), frame: this.asked.frame, framed: (n) => this.framed(n) });
 		context.bind(shown.bindings());
@@ -228,8 +229,6 @@ async function hinted(node, begin, { what, signal, again }) {
 	}
 }
 
-const labels = (instance) => Object.values(instance.labels ?? {}).flatMap((l) => l.classes ?? []).join(", ");
-
 // said is what is asked about, for people.
 function said(subject) {
 	switch (subject.kind) {
@@ -240,11 +239,11 @@ function said(subject) {
 	return "Examples";
 }
 
-// tally says how many cases there are, and which were left out.
 // whose tells whether it is known whose image is asked about: it is said, or others of the
 // same patient have been left out.
 const whose = (subject, query) => Boolean(subject.patient || subject.instance?.patient) || query.excluded > (query.stored ? 1 : 0);
 
+// tally says how many cases there are, and which were left out.
 function tally({ cases, query }, refined, subject) {
 	const own = query.excluded, few = cases?.length ?? 0, personal = subject.kind !== "text" && subject.kind !== "examples";
 	return [`${number(few)} ${few === 1 ? "case" : "cases"}${refined ? ", refined" : ""}`, own > 0 ? `the ${personal ? "query's own patient and study" : "examples and their patients"} left out (${number(own)} ${own === 1 ? "image" : "images"})` :

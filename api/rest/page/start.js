@@ -4,7 +4,8 @@ import { ask, collectionPath } from "./api.js";
 import { el, fill, settle, toast } from "./ui.js";
 import { keep, knowsWords } from "./asked.js";
 import { dropped, sorted } from "./chosen.js";
-import { thumb, told } from "./thumb.js";
+import { thumb } from "./thumb.js";
+import { told } from "./words.js";
 
 // start shows the ways to begin. lost tells that the address is of an image that this
 // tab does not have.

@@ -1,5 +1,6 @@
 // Thumbnails of stored instances.
-import { collectionPath, picture, respond } from "./api.js";
+import { collectionPath, picture } from "./api.js";
+import { storedPicture } from "./pictures.js";
 import { el } from "./ui.js";
 
 // shortId is an instance's ID as far as people tell it apart by.
@@ -7,13 +8,6 @@ export const shortId = (id) => (id.length > 14 ? `${id.slice(0, 8)}…${id.slice
 
 // alt says which instance a picture shows, and how it is labelled.
 export const alt = (id, label) => `Case ${shortId(id)}${label ? `, ${label}` : ""}`;
-
-// told is what labels by task say, "" where there is none: a label that has no class is
-// one, too. Labels are lists of classes, or what an instance has of each task.
-export const told = (labels) => Object.values(labels ?? {}).map((l) => found(l).join(", ") || (l.partial ? "nothing mentioned" : "nothing present")).join(", ");
-
-// found are the classes that a label finds, or may find.
-export const found = (l) => (Array.isArray(l) ? l : [...l.classes ?? [], ...(l.uncertain ?? []).map((c) => c + "?")]);
 
 // thumb is an image of an instance, empty until it is there. It stays a ground with
 // words where the server has no picture of it. A label of null is for one whose
@@ -23,14 +17,12 @@ export function thumb(collection, id, label, signal) {
 }
 
 // whole is thumb for an instance as it is rendered, held until signal is aborted.
-export function whole(collection, id, label, signal) {
-	const url = respond("GET", collectionPath(collection, "instances", id, "rendered"), { signal }).then((r) => r.blob()).then((blob) => {
-		if (signal.aborted) throw signal.reason;
-		const src = URL.createObjectURL(blob);
-		signal.addEventListener("abort", () => URL.revokeObjectURL(src), { once: true });
-		return src;
+export function whole(collection, instance, label, signal) {
+	const url = storedPicture(collection, instance).load({}, signal).then(({ url }) => {
+		signal.addEventListener("abort", () => URL.revokeObjectURL(url), { once: true });
+		return url;
 	});
-	return shown(url, id, label, signal);
+	return shown(url, instance.id, label, signal);
 }
 
 function shown(url, id, label, signal) {

@@ -1,5 +1,20 @@
-// What an answer's evidence is, in sentences, and what it is not.
-import { number, share } from "./ui.js";
+// In words: what labels say, and what an answer's evidence is and is not.
+import { decimal, number, share } from "./ui.js";
+
+// wording is what a label says.
+export function wording(label) {
+	if (label.removed) return "withdrawn";
+	const said = [...found(label), ...(label.absent ?? []).map((c) => "no " + c)].join(", ") || nothing(label);
+	return label.confidence > 0 && label.confidence < 1 ? `${said} (confidence ${decimal(label.confidence, 2)})` : said;
+}
+
+// told is what labels by task find, "" where there is none: a label that has no class is
+// one, too. Labels are lists of classes, or what an instance has of each task.
+export const told = (labels) => Object.values(labels ?? {}).map((l) => found(l).join(", ") || nothing(l)).join(", ");
+
+// found are the classes that a label finds, or may find, and nothing says that of none.
+export const found = (l) => (Array.isArray(l) ? l : [...l.classes ?? [], ...(l.uncertain ?? []).map((c) => c + "?")]);
+export const nothing = (l) => (l.partial ? "nothing mentioned" : "nothing present");
 
 const listed = (names) => (names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`);
 const named = { ridge: "ridge probe", softmax: "softmax probe" };

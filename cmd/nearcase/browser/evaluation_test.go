@@ -32,16 +32,16 @@ type evaluated struct {
 }
 
 // evaluating starts an evaluation at the server itself and waits for its end.
-func evaluating(t testing.TB, collection, options string) (id string, e evaluated) {
+func (w *world) evaluating(t testing.TB, collection, options string) (id string, e evaluated) {
 	t.Helper()
 	var job struct {
 		ID, State string
 		Result    evaluated
 		Problem   struct{ Detail string }
 	}
-	theWorld(t).answer(t, "POST", "/v1/collections/"+collection+"/evaluate?background=true", options, &job)
+	w.answer(t, "POST", "/v1/collections/"+collection+"/evaluate?background=true", options, &job)
 	for job.State == "" || job.State == "queued" || job.State == "running" {
-		theWorld(t).answer(t, "GET", "/v1/jobs/"+job.ID+"?wait=10s", "", &job)
+		w.answer(t, "GET", "/v1/jobs/"+job.ID+"?wait=10s", "", &job)
 	}
 	if job.State != "done" {
 		t.Fatalf("evaluate %s: the job is %s: %s", options, job.State, job.Problem.Detail)
@@ -128,7 +128,7 @@ func TestAnEvaluationIsAskedForWatchedAndRead(t *testing.T) {
 }
 
 func TestCellsOfTheConfusionLeadToTheirCases(t *testing.T) {
-	job, e := evaluating(t, "cxr", quick)
+	job, e := theWorld(t).evaluating(t, "cxr", quick)
 	b := open(t, "#/evaluation/cxr?job="+job, b0(t))
 	b.await(`document.querySelector(".heat")`)
 	counts := value[[]string](b, `[...document.querySelectorAll(".heat button b")].map((e) => e.textContent)`)
@@ -196,7 +196,7 @@ func TestAnEvaluationIsReadByKeysAlone(t *testing.T) {
 }
 
 func TestAnEvaluationIsSaved(t *testing.T) {
-	job, e := evaluating(t, "cxr", quick)
+	job, e := theWorld(t).evaluating(t, "cxr", quick)
 	b := open(t, "#/evaluation/cxr?job="+job+"&a=0", b0(t))
 	b.await(`document.querySelector(".figures")`)
 	b.clickText("Figures (CSV)")
@@ -309,8 +309,8 @@ func TestAReaderEvaluatesAndIsToldWhatItMayNot(t *testing.T) {
 }
 
 func TestEvaluationsAndVersionsAreCompared(t *testing.T) {
-	first, _ := evaluating(t, "cxr", quick)
-	second, _ := evaluating(t, "cxr", `{"folds":3,"rounds":100,"methods":["ridge"],"without_leak":true,"mistakes":-1}`)
+	first, _ := theWorld(t).evaluating(t, "cxr", quick)
+	second, _ := theWorld(t).evaluating(t, "cxr", `{"folds":3,"rounds":100,"methods":["ridge"],"without_leak":true,"mistakes":-1}`)
 	b := open(t, "#/evaluation/cxr?part=compare&a="+first+"&b="+second, b0(t))
 	b.await(`document.querySelector("[data-plot=compare-roc]")`)
 	b.awaitText("main", "They differ in the folds.")
@@ -347,7 +347,7 @@ func TestAnotherModelIsComparedWithTheOneThatAnswers(t *testing.T) {
 }
 
 func TestFindingsOfAMultiLabelTaskAndSubgroupsAreShown(t *testing.T) {
-	job, e := evaluating(t, "phantoms", `{"task":"devices","folds":2,"rounds":100,"methods":["ridge"],"subgroups":["finding"],"mistakes":100,"without_images":true,"without_leak":true}`)
+	job, e := theWorld(t).evaluating(t, "phantoms", `{"task":"devices","folds":2,"rounds":100,"methods":["ridge"],"subgroups":["finding"],"mistakes":100,"without_images":true,"without_leak":true}`)
 	b := open(t, "#/evaluation/phantoms?job="+job, b0(t))
 	b.await(`document.querySelector("[data-plot^=subgroups]")`)
 	b.awaitText(".heat", "no ")
@@ -359,7 +359,7 @@ func TestFindingsOfAMultiLabelTaskAndSubgroupsAreShown(t *testing.T) {
 }
 
 func TestHostileClassesAreTextInAnEvaluation(t *testing.T) {
-	job, _ := evaluating(t, "hostile", `{"task":"finding","folds":2,"rounds":100,"methods":["nearest"],"without_leak":true}`)
+	job, _ := theWorld(t).evaluating(t, "hostile", `{"task":"finding","folds":2,"rounds":100,"methods":["nearest"],"without_leak":true}`)
 	b := open(t, "#/evaluation/hostile?job="+job, b0(t))
 	b.awaitText(".heat", hostileClass)
 	b.await(`document.querySelectorAll("main script").length === 0 && document.title.startsWith("Evaluation")`)

@@ -174,11 +174,19 @@ func TestNoLabelIsLostWithoutANetwork(t *testing.T) {
 	b.goTo("#/label/" + radiographs) // another collection and back
 	b.goTo("#/label/labels-cut?task=finding&order=next")
 	b.awaitText(".unsaved", "2 labels are not stored")
-	b.script(`window.fetch = window.there; dispatchEvent(new Event("online")); undefined`)
+	b.script(`window.cut = window.fetch; window.fetch = window.there; undefined`)
+	b.clickText("Store again")
 	b.await(`document.querySelector(".unsaved").hidden`)
 	b.session(2)
-	if got := w.history(t, "labels-cut", "anna"); len(got) != 2 {
-		t.Errorf("with the network again %+v is stored, want both labels", got)
+	b.script(`window.fetch = window.cut; undefined`)
+	b.ready()
+	b.press("1")
+	b.awaitText(".unsaved", "not stored")
+	b.script(`window.fetch = window.there; dispatchEvent(new Event("online")); undefined`)
+	b.await(`document.querySelector(".unsaved").hidden`)
+	b.session(3)
+	if got := w.history(t, "labels-cut", "anna"); len(got) != 3 {
+		t.Errorf("with the network again %+v is stored, want all three labels", got)
 	}
 }
 

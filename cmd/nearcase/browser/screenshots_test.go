@@ -40,7 +40,7 @@ var scenes = []struct {
 		b.await(`[...document.querySelectorAll("dialog[open] .stage img")].filter((i) => i.naturalWidth > 0).length === 2 && !document.querySelector("dialog [aria-busy]")`)
 	}},
 	{"label", 1280, 820, "#/label/phantoms?task=finding&order=next", func(b *tab) {
-		if value[bool](b, `document.activeElement.id === "reader" || document.querySelector("#reader")`) {
+		if value[bool](b, `!!document.querySelector("#reader")`) {
 			b.typed("#reader", "anna"+kb.Enter)
 		}
 		b.ready()
@@ -67,16 +67,12 @@ func TestThePageLooksAsItsPicturesShow(t *testing.T) {
 	w.ask(t, "POST", "/v1/keys", map[string]any{"name": "reading room", "scopes": []string{"admin"}}, &key)
 	w.admin = key.Token
 	w.ask(t, "POST", "/v1/keys", map[string]any{"name": "pacs", "scopes": []string{"write", "read"}}, &key)
-	var job struct{ ID, State string }
-	w.ask(t, "POST", "/v1/collections/phantoms/evaluate?background=true", map[string]any{"task": "finding", "folds": 3, "rounds": 200, "learning_curve": true, "mistakes": 100}, &job)
-	for job.State == "queued" || job.State == "running" {
-		w.ask(t, "GET", "/v1/jobs/"+job.ID+"?wait=10s", nil, &job)
-	}
+	job, _ := w.evaluating(t, drawn, `{"task":"finding","folds":3,"rounds":200,"learning_curve":true,"mistakes":100}`)
 	b := openOn(t, w, "#/operation/phantoms", w.admin)
 	b.settled()
 	for _, s := range scenes {
 		if s.name == "evaluation" {
-			s.address = "#/evaluation/phantoms?job=" + job.ID
+			s.address = "#/evaluation/phantoms?job=" + job
 		}
 		t.Run(s.name, func(t *testing.T) {
 			b.t = t
@@ -86,7 +82,7 @@ func TestThePageLooksAsItsPicturesShow(t *testing.T) {
 			s.shown(b)
 			b.alike(filepath.Join("..", "..", "..", "docs", "page", s.name+".png"))
 			if *gallery != "" {
-				b.everyWay(s.name, s.shown)
+				b.everyWay(s.name)
 			}
 			b.press(kb.Escape)
 		})
@@ -100,7 +96,7 @@ func (b *tab) theme(name string) {
 }
 
 // everyWay writes what is shown at the sizes of a desk, a reading room and a tablet.
-func (b *tab) everyWay(name string, shown func(b *tab)) {
+func (b *tab) everyWay(name string) {
 	for size, of := range map[string][2]int64{"desk": {1280, 800}, "room": {3840, 2160}, "tablet": {820, 1180}} {
 		for _, theme := range []string{"dark", "light"} {
 			b.size(of[0], of[1])
