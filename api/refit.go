@@ -179,7 +179,7 @@ func (s *Service) refit(ctx context.Context, c store.Collection, task string, wo
 	if err == nil {
 		err = s.publish(ctx, c, v)
 	}
-	ended(err)
+	defer ended(err) // with the reference, which the version's answers need, too
 	if err != nil {
 		return nil, fmt.Errorf("refit task %s of %s: %w", task, c.Name, err)
 	}

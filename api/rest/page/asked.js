@@ -8,7 +8,7 @@
 // and a question is what the address says beside it: k, level, group, min, filter,
 // like, unlike, task and frame: the one that is shown of what is stored, and the one that
 // asks of a file.
-import { ask, collectionPath, session } from "./api.js";
+import { ask, collectionPath, pause, session } from "./api.js";
 import { read as readFilter, shareable } from "./filter.js";
 import { form } from "./pictures.js";
 
@@ -62,6 +62,25 @@ export function similar(name, subject, q, signal) {
 // mixture no calibration is of.
 export function classify(name, subject, q, signal) {
 	return send(collectionPath(name, "classify"), subject, { ...common(q, subject), group_by: q.group || undefined }, signal);
+}
+
+// firstVersions waits for the first versions of the probes that an answer is without, or
+// made before its images' novelty was known. It resolves with their names once there is
+// one, and with "" at once if none is to come. waiting(tasks) hears whose are waited for.
+export async function firstVersions(name, answer, signal, waiting) {
+	const versioned = (t) => Boolean(t.refused || t.softmax?.version);
+	const tasks = (answer.tasks ?? []).filter((t) => !versioned(t) || answer.novelty?.problem);
+	if (tasks.length === 0) return "";
+	for (let wait = 500, news = !tasks.every(versioned); ; wait = Math.min(2 * wait, 8000), news = true) {
+		const { probes } = await ask("GET", collectionPath(name, "probes"), { signal });
+		const those = probes.filter((p) => tasks.some((t) => t.task === p.task));
+		const made = those.filter((p) => p.answering && !p.running).map((p) => `${p.task} ${p.answering}`).join(", ");
+		if (news && made) return made;
+		const coming = those.filter((p) => p.due || p.running);
+		if (coming.length === 0) return "";
+		waiting(coming.filter((p) => !p.answering).map((p) => p.task));
+		await pause(wait, signal);
+	}
 }
 
 function send(path, subject, body, signal) {

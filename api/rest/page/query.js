@@ -3,7 +3,7 @@
 import { ask, collectionPath } from "./api.js";
 import { announce, chip, choice, el, empty, failed, fill, loading, number, style, toast } from "./ui.js";
 import { answers } from "./answer.js";
-import { classify, found, read, similar, write } from "./asked.js";
+import { classify, firstVersions, found, read, similar, write } from "./asked.js";
 import { Cases, file } from "./cases.js";
 import { compare } from "./compare.js";
 import { filterChips } from "./filter.js";
@@ -12,7 +12,7 @@ import { filePicture, storedPicture } from "./pictures.js";
 import { start, taking } from "./start.js";
 import { alt, shortId } from "./thumb.js";
 import { viewer } from "./viewer.js";
-import { told } from "./words.js";
+import { listed, told } from "./words.js";
 import { hint } from "./hints.js";
 
 export const title = "Query";
@@ -174,8 +174,29 @@ class Query {
 			const answer = await classify(context.name, subject, q, signal);
 			if (signal.aborted) return;
 			this.current ||= answer.tasks?.[0]?.task ?? "";
+			const focused = this.evidence.contains(document.activeElement);
 			fill(this.evidence, answers(context.collection, answer, { task: this.current, level: q.level, known: whose(subject, answer.query), chosen: (task) => { this.current = task; this.remember({ task }); this.grid.show(this.cases, task); } }));
+			if (focused) this.evidence.querySelector("[tabindex='0']")?.focus();
+			this.follow(answer, signal);
 		}, { what: "Asking the labels", signal, again: () => this.askLabels() });
+	}
+
+	// follow asks again once the probes that the answer is without have been fitted.
+	async follow(answer, signal) {
+		const follows = el("p", { class: "muted small", role: "status" });
+		try {
+			const made = await firstVersions(this.context.name, answer, signal, (tasks) => {
+				follows.textContent = `Probabilities of ${listed(tasks)} follow: ${tasks.length === 1 ? "its" : "their"} probes are being fitted for the first time.`;
+				if (tasks.length > 0 && !follows.isConnected) this.evidence.append(follows);
+			});
+			if (made && made !== this.made) {
+				this.made = made; // once, should that answer be without them, too
+				return void this.askLabels();
+			}
+		} catch (err) {
+			if (!signal.aborted && !("status" in err)) console.error(err);
+		}
+		follows.remove();
 	}
 
 	mark(id, mark) {

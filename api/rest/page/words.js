@@ -16,7 +16,7 @@ export const told = (labels) => Object.values(labels ?? {}).map((l) => found(l).
 export const found = (l) => (Array.isArray(l) ? l : [...l.classes ?? [], ...(l.uncertain ?? []).map((c) => c + "?")]);
 export const nothing = (l) => (l.partial ? "nothing mentioned" : "nothing present");
 
-const listed = (names) => (names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`);
+export const listed = (names) => (names.length < 2 ? names.join("") : `${names.slice(0, -1).join(", ")} and ${names.at(-1)}`);
 const named = { ridge: "ridge probe", softmax: "softmax probe" };
 
 // evidence is what a task's answer rests on: a list of sentences. known tells that it is

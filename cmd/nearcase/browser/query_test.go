@@ -19,9 +19,10 @@ import (
 
 // Where the query view's answers are.
 const (
-	casesShown = `document.querySelectorAll(".cases li").length > 0 && !document.querySelector(".similar-body[aria-busy]")`
-	evidence   = `document.querySelector(".evidence .weighed tbody tr") && !document.querySelector(".evidence[aria-busy]")`
-	imageShown = `document.querySelector(".picture .stage img")?.naturalWidth > 0 && !document.querySelector(".picture .viewer[aria-busy]")`
+	casesShown    = `document.querySelectorAll(".cases li").length > 0 && !document.querySelector(".similar-body[aria-busy]")`
+	evidence      = `document.querySelector(".evidence .weighed tbody tr") && !document.querySelector(".evidence[aria-busy]")`
+	probabilities = evidence + ` && document.querySelector(".evidence .gauge.strong")`
+	imageShown    = `document.querySelector(".picture .stage img")?.naturalWidth > 0 && !document.querySelector(".picture .viewer[aria-busy]")`
 )
 
 // newest asks by the case of the collection that was stored last.
@@ -59,6 +60,21 @@ func TestAStoredCaseIsAskedByAndWhatItRestsOnIsSaid(t *testing.T) {
 	b.press("t")
 	b.await(`document.documentElement.dataset.theme === "light"`)
 	b.accessible("an answer, light")
+}
+
+// Who asks before probes have been fitted gets probabilities as soon as they are.
+func TestProbabilitiesFollowWhenTheProbesHaveBeenFitted(t *testing.T) {
+	b := open(t, "", b0(t))
+	b.settled()
+	toLabel(t, b.w, "fitted-soon", single, 30, 30)
+	b.goTo("#/query/fitted-soon?instance=" + b.first("fitted-soon"))
+	b.await(evidence)
+	b.await(`document.querySelector(".evidence .gauge.strong") || document.querySelector(".evidence").innerText.includes("Probabilities of finding follow")`)
+	b.accessible("an answer before the probes have been fitted")
+	b.w.ask(t, "POST", "/v1/collections/fitted-soon/probes/finding/retrain", map[string]any{}, nil) // others' turns are long
+	b.await(probabilities)
+	b.await(`!document.querySelector(".evidence").innerText.includes("Probabilities of finding follow")`)
+	b.awaitText(".evidence", "Unusual:")
 }
 
 func TestAnAddressOpensItsQueryAgain(t *testing.T) {

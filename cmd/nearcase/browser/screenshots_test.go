@@ -13,6 +13,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"nearcase/cmd/nearcase/phantom"
 )
 
 var (
@@ -30,12 +32,12 @@ var scenes = []struct {
 	{"query", 1440, 940, "#/query/phantoms?instance=phantom-011-2&task=finding", func(b *tab) {
 		b.await(casesShown)
 		b.await(imageShown)
-		b.await(evidence)
+		b.await(probabilities)
 		b.await(`[...document.querySelectorAll(".cases li")].every((c) => c.querySelector("img")?.naturalWidth > 0)`)
 	}},
 	{"compare", 1280, 800, "#/query/phantoms?instance=phantom-011-2&task=finding", func(b *tab) {
 		b.await(casesShown)
-		b.await(evidence)
+		b.await(probabilities)
 		b.script(`document.querySelector(".cases li button").click()`)
 		b.await(`[...document.querySelectorAll("dialog[open] .stage img")].filter((i) => i.naturalWidth > 0).length === 2 && !document.querySelector("dialog [aria-busy]")`)
 	}},
@@ -68,6 +70,9 @@ func TestThePageLooksAsItsPicturesShow(t *testing.T) {
 	w.admin = key.Token
 	w.ask(t, "POST", "/v1/keys", map[string]any{"name": "pacs", "scopes": []string{"write", "read"}}, &key)
 	job, _ := w.evaluating(t, drawn, `{"task":"finding","folds":3,"rounds":200,"learning_curve":true,"mistakes":100}`)
+	for _, task := range []string{phantom.Finding, phantom.Devices} {
+		w.ask(t, "POST", "/v1/collections/"+drawn+"/probes/"+task+"/retrain", map[string]any{}, nil)
+	}
 	b := openOn(t, w, "#/operation/phantoms", w.admin)
 	b.settled()
 	for _, s := range scenes {
@@ -144,7 +149,7 @@ func (b *tab) alike(path string) {
 		sum += math.Abs(now[i] - then[i])
 	}
 	if mean := sum / float64(len(now)); mean > 3 {
-		b.t.Errorf("the page differs from %s by %.1f grey levels on average; look at it, and make screenshots takes it anew", path, mean)
+		b.t.Errorf("the page differs from %s by %.1f grey levels on average; look at it, and make screenshots takes it anew; its text is\n%s", path, mean, value[string](b, "document.querySelector('main').innerText"))
 	} else {
 		b.t.Logf("%.2f grey levels from %s", mean, path)
 	}
