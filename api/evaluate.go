@@ -48,6 +48,9 @@ type EvaluateOptions struct {
 	// Mistakes is how many images that were predicted wrongly are shown; 0 means 12,
 	// and a negative number none.
 	Mistakes int `json:"mistakes,omitempty"`
+	// Cases is how many images of each cell of each confusion matrix are listed, the
+	// surest first; 0 means none. All cells together list up to 50,000.
+	Cases int `json:"cases,omitempty"`
 	// WithoutImages leaves the pictures of mistakes out.
 	WithoutImages bool `json:"without_images,omitempty"`
 	// Doing, if not nil, is told what is being done, in the caller's goroutine.
@@ -71,6 +74,7 @@ const (
 	maxRounds      = 10_000
 	maxCollections = 20
 	maxMistakes    = 100
+	maxCases       = 1000
 	maxFigures     = 1 << 26 // that the bootstrap keeps, of 8 bytes
 	defaultFolds   = 5
 	someMistakes   = 12
@@ -198,7 +202,7 @@ func (v *evaluation) check() (err error) {
 		n, least, most int
 	}{
 		{"k", v.k, 1, maxNeighbours}, {"folds", o.Folds, 2, maxFolds}, {"rounds", o.Rounds, 100, maxRounds},
-		{"mistakes", o.Mistakes, 0, maxMistakes}, {"the number of other collections", len(o.Collections), 0, maxCollections},
+		{"mistakes", o.Mistakes, 0, maxMistakes}, {"cases", o.Cases, 0, maxCases}, {"the number of other collections", len(o.Collections), 0, maxCollections},
 	} {
 		if b.n < b.least || b.n > b.most {
 			return fmt.Errorf("%w: %s is %d, use %d to %d", ErrQuery, b.name, b.n, b.least, b.most)

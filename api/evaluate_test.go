@@ -338,6 +338,53 @@ func TestMistakesComeWithPicturesAndNeighbours(t *testing.T) {
 	}
 }
 
+// What cells list is what the confusion matrix counts, with the images' own labels.
+func TestCellsListTheirCases(t *testing.T) {
+	s, catalog := newService(t, false)
+	put(t, catalog, patients(emptied(t, s, ab), 120, 2, .5, 1, 9)...)
+	const each = 7
+	e := evaluated(t, s, api.EvaluateOptions{Cases: each, Methods: []string{"ridge", "votes"}})
+	n, wrong, probable := 0, 0, 0
+	for _, c := range e.Cells {
+		of := slices.IndexFunc(e.Results, func(r eval.Result) bool { return r.Model == c.Model && r.Method == c.Method })
+		if want := e.Results[of].Confusion[c.Truth][c.Predicted]; c.N != want || len(c.Cases) != min(want, each) {
+			t.Errorf("%s of %s as %s has %d images, %d listed; the matrix has %d", c.Method, e.Classes[c.Truth], e.Classes[c.Predicted], c.N, len(c.Cases), want)
+		}
+		_, calibrated := e.Results[of].Measure(eval.Brier)
+		before := 1.0
+		for _, one := range c.Cases {
+			of, err := catalog.Instance(t.Context(), "c", one.ID)
+			if err != nil || !slices.Equal(of.Labels["finding"].Classes, []string{e.Classes[c.Truth]}) {
+				t.Fatalf("%s is of %v (%v), want %s", one.ID, of.Labels["finding"].Classes, err, e.Classes[c.Truth])
+			}
+			switch {
+			case calibrated != (one.Probability != nil):
+				t.Errorf("%s: %s has a probability: %t, the method %t", c.Method, one.ID, !calibrated, calibrated)
+			case calibrated && *one.Probability > before:
+				t.Errorf("%s: the probability of %s, %v, is above that of the one before, %v", c.Method, one.ID, *one.Probability, before)
+			case calibrated:
+				before, probable = *one.Probability, probable+1
+			}
+		}
+		if n += c.N; c.Truth != c.Predicted {
+			wrong += c.N
+		}
+	}
+	images := 0
+	for _, r := range e.Results {
+		images += r.N
+	}
+	if n != images || wrong == 0 {
+		t.Errorf("cells of %d images, %d predicted wrongly; results of %d", n, wrong, images)
+	}
+	if probable == 0 {
+		t.Error("no case has a probability")
+	}
+	if e = evaluated(t, s, api.EvaluateOptions{Methods: []string{"ridge"}}); e.Cells != nil {
+		t.Error("cells that nobody wanted")
+	}
+}
+
 func TestWhatCannotBeEvaluatedIsRefused(t *testing.T) {
 	s, catalog := newService(t, false)
 	full := func(n int) func(*testing.T) {
@@ -370,6 +417,7 @@ func TestWhatCannotBeEvaluatedIsRefused(t *testing.T) {
 		{"an unknown method", nil, api.EvaluateOptions{Task: "finding", Methods: []string{"magic"}}, api.ErrQuery, "magic"},
 		{"one fold", nil, api.EvaluateOptions{Task: "finding", Folds: 1}, api.ErrQuery, "folds is 1"},
 		{"too many neighbours", nil, api.EvaluateOptions{Task: "finding", K: 1e6}, api.ErrQuery, "k is 1000000"},
+		{"too many cases", nil, api.EvaluateOptions{Task: "finding", Cases: 1001}, api.ErrQuery, "cases is 1001"},
 		{"too many rounds", nil, api.EvaluateOptions{Task: "finding", Rounds: 1e6}, api.ErrQuery, "rounds is 1000000"},
 		{"a split by an unknown field", nil, api.EvaluateOptions{Task: "finding", Split: &api.Split{By: "x"}}, api.ErrQuery, "no image has such a metadata field"},
 		{"a split by the task itself", nil, api.EvaluateOptions{Task: "finding", Split: &api.Split{By: "finding", Test: "a"}}, api.ErrQuery, "is the task that is evaluated"},

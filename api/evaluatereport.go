@@ -44,6 +44,7 @@ func (v *evaluation) report(ctx context.Context) (report.Report, error) {
 			return report.Report{}, err
 		}
 	}
+	r.Cells = v.cells(methods, predicted)
 	r.Mistakes = v.mistakes(ctx, methods, r.Results)
 	v.warnOfPatients()
 	r.Warnings = v.warnings

@@ -28,6 +28,7 @@ type evaluateCommand struct {
 	Report        string   `help:"Write the report as a page of HTML." placeholder:"FILE"`
 	CSV           string   `name:"csv" help:"Write every figure as CSV." placeholder:"FILE"`
 	Mistakes      int      `help:"Mistakes that the report shows." default:"12"`
+	Cases         int      `help:"Images that --json lists of each cell of the confusion matrices."`
 	WithoutImages bool     `help:"Show no pictures of mistakes."`
 	Force         bool     `short:"f" help:"Replace files that are there."`
 }
@@ -69,7 +70,7 @@ func (q evaluateCommand) options(s *session) (api.EvaluateOptions, error) {
 	o := api.EvaluateOptions{
 		Task: q.Task, Collections: q.With, Folds: q.Folds, K: q.K, Seed: q.Seed, Rounds: q.Rounds, Methods: q.Method,
 		Subgroups: q.Subgroup, LearningCurve: q.LearningCurve, WithoutLeak: q.WithoutLeak,
-		Mistakes: q.Mistakes, WithoutImages: q.WithoutImages || q.Report == "",
+		Mistakes: q.Mistakes, Cases: q.Cases, WithoutImages: q.WithoutImages || q.Report == "",
 	}
 	var err error
 	if o.Filter, err = q.filter(); err != nil {

@@ -2,7 +2,6 @@ package eval
 
 import (
 	"math"
-	"slices"
 )
 
 // bins are how many bins of equal width the calibration error has (Guo et al.,
@@ -106,11 +105,7 @@ func (s *scorer) judgeClasses(t Truth, p Predictions) {
 	class := t.single()
 	s.cells = make([]int32, len(class))
 	for i, of := range class {
-		c := best(p.Scores[i])
-		if p.Predicted != nil {
-			c = slices.Index(p.Predicted[i], true)
-		}
-		s.cells[i] = of*int32(s.classes) + int32(c)
+		s.cells[i] = of*int32(s.classes) + int32(p.single(i))
 	}
 	if p.Probabilities == nil {
 		return

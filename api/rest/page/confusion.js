@@ -1,18 +1,17 @@
 // The confusion matrix as a heat map of buttons, and the cases behind a cell.
-import { ask, collectionPath, save } from "./api.js";
+import { save } from "./api.js";
 import { alt, shortId, thumbImage } from "./thumb.js";
-import { announce, decimal, el, fill, number, settle, share, svg } from "./ui.js";
+import { announce, decimal, el, fill, number, share, svg } from "./ui.js";
 import { inks, rule, standalone, text } from "./plot.js";
 import { outcomes, titled } from "./figures.js";
+import { percent } from "./words.js";
 
-const most = 60; // cases that are shown of a cell
-
-// matrix is what a method predicted of what is true: {rows, columns, counts, truth, predicted}
-// with a cell's test of a label and of a prediction, or null where nothing is known.
+// matrixOf is what a method predicted of what is true: {names, counts, finding}, or null
+// where nothing is known.
 function matrixOf(e, r, name) {
-	if (!e.multi_label) return r.confusion ? { names: e.classes, counts: r.confusion, is: (classes, i) => classes.includes(e.classes[i]) && classes.length > 0 } : null;
+	if (!e.multi_label) return r.confusion ? { names: e.classes, counts: r.confusion, finding: "" } : null;
 	const of = (r.classes ?? []).find((c) => c.class === name), counts = of && outcomes(of);
-	return counts ? { names: [name, `no ${name}`], counts, is: (classes, i) => classes.includes(name) === (i === 0) } : null;
+	return counts ? { names: [name, `no ${name}`], counts, finding: name } : null;
 }
 
 // confusion shows the matrix of a method, of one finding of a multi-label task. chosen(cell)
@@ -70,55 +69,27 @@ function drawn({ names, counts }) {
 	return { nodes, width: left + names.length * side + 10, height: 60 + names.length * side };
 }
 
-// cases shows the cases of a cell in a box: of a wrong one those that the evaluation lists,
-// of a right one those labelled so that it does not list. alone(method) is asked to evaluate
-// one method by itself, since mistakes are listed of the best method alone.
-export function cases(box, context, e, r, { matrix, truth, predicted, n, from }, { filter, alone }) {
+// cases shows the cases of a cell in a box. anew evaluates once more where the evaluation
+// was not asked to list them.
+export function cases(box, context, e, r, { matrix, truth, predicted, n, from }, anew) {
 	const title = `${matrix.names[truth]} predicted as ${matrix.names[predicted]}`, heading = el("h2", { tabindex: -1 }, title);
 	const close = () => { box.hidden = true; from.focus(); };
-	const body = el("div"), listed = (e.mistakes ?? []).filter((m) => m.model === r.model && m.method === r.method);
-	fill(box, el("div", { class: "plot-head" }, heading, el("span", { class: "muted" }, `${number(n)} images`), el("button", { type: "button", class: "quiet", onclick: close }, "Close")), body);
+	const cell = (e.cells ?? []).find((c) => c.model === r.model && c.method === r.method && (c.class ?? "") === matrix.finding && c.truth === truth && c.predicted === predicted), listed = cell?.cases ?? [];
+	fill(box, el("div", { class: "plot-head" }, heading, el("span", { class: "muted" }, `${number(n)} images`), el("button", { type: "button", class: "quiet", onclick: close }, "Close")),
+		n > 0 && !e.cells ? [el("p", { class: "muted" }, "This evaluation was not asked to list the cases of its cells."), el("div", { class: "row" }, el("button", { type: "button", onclick: anew }, "Evaluate once more, with cases"))] :
+			el("p", { class: "muted small" }, n === 0 ? "No image was predicted so." : listed.length < n ? `The surest ${number(listed.length)} of ${number(n)}.` : "The surest first."),
+		gallery(listed, context));
 	box.hidden = false;
 	box.onkeydown = (ev) => { if (ev.key === "Escape") close(); };
 	heading.focus({ preventScroll: true });
 	box.scrollIntoView({ block: "nearest" });
-	if (truth === predicted) return rightly(body, context, e, { matrix, truth, filter, listed });
-	const found = listed.filter((m) => matrix.is(m.truth ?? [], truth) && matrix.is(m.predicted ?? [], predicted));
-	fill(body, said(e, r, n, found, alone), gallery(found, context, wrong));
-	announce(`${found.length} cases of ${title}.`);
-	return undefined;
-}
-
-// said tells how many of a cell's cases are listed and why not all.
-function said(e, r, n, found, alone) {
-	const of = (e.mistakes ?? [])[0];
-	if (n === 0) return el("p", { class: "muted" }, "No image was predicted so.");
-	if (of && (of.model !== r.model || of.method !== r.method)) {
-		return el("div", { class: "stack" }, el("p", { class: "muted" }, `The evaluation lists the mistakes of its best method alone, which is ${titled(e, of)}.`), el("div", { class: "row" }, el("button", { type: "button", onclick: alone }, `Evaluate ${titled(e, r)} by itself`)));
-	}
-	if (found.length === 0) return el("p", { class: "muted" }, "The evaluation lists no case of these: it was asked for fewer mistakes, or has shown another one of the same patient.");
-	return el("p", { class: "muted small" }, found.length < n ? `${number(found.length)} of ${number(n)}, the surest first: of each patient one mistake is listed.` : "The surest first.");
-}
-
-const wrong = (m) => el("small", {}, `${(m.predicted ?? []).join(", ") || "none"}, ${share(m.probability)}`);
-
-// rightly shows cases that are labelled so and that are not among the listed mistakes.
-function rightly(body, context, e, { matrix, truth, filter, listed }) {
-	const mistaken = new Set(listed.filter((m) => matrix.is(m.truth ?? [], truth) && !matrix.is(m.predicted ?? [], truth)).map((m) => m.id)), name = matrix.names[truth];
-	const has = e.multi_label && truth === 1 ? { task: e.task, absent: [matrix.names[0]] } : { task: e.task, has: [name] };
-	const wanted = { all: [{ task: e.task, labelled: true }, has, ...(filter ? [filter] : [])] };
-	return settle(body, () => ask("GET", collectionPath(context.name, "instances"), { query: { filter: JSON.stringify(wanted), limit: most + mistaken.size }, signal: context.signal }), ({ instances }) => {
-		const shown = instances.filter((i) => !mistaken.has(i.id)).slice(0, most);
-		announce(`${shown.length} cases labelled ${name}.`);
-		return [el("p", { class: "muted small" }, `An evaluation names the mistakes alone. These are images labelled ${name} now that are not among them; a few may have been mistaken too, as one of each patient is listed.`),
-			gallery(shown, context, () => el("small", { class: "muted" }, name))];
-	}, { what: "Loading cases", signal: context.signal });
+	announce(`${listed.length} cases of ${title}.`);
 }
 
 // gallery is a list of cases, each a thumbnail that leads to its query.
-function gallery(all, context, words) {
-	return el("ul", { class: "gallery" }, all.slice(0, most).map((c) => {
+function gallery(all, context) {
+	return el("ul", { class: "gallery" }, all.map((c) => {
 		const image = thumbImage(context.name, c.id, alt(c.id), 112, context.signal);
-		return el("li", {}, el("a", { href: context.href("query", { instance: c.id }), "aria-label": `Query with case ${shortId(c.id)}` }, image), words(c));
+		return el("li", {}, el("a", { href: context.href("query", { instance: c.id }), "aria-label": `Query with case ${shortId(c.id)}` }, image), c.probability !== undefined && el("small", {}, percent(c.probability)));
 	}));
 }

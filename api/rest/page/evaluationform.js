@@ -4,6 +4,8 @@ import { el, empty, number } from "./ui.js";
 import { methodKeys } from "./figures.js";
 import { filterChips } from "./filter.js";
 
+export const listedCases = 60; // of a cell of a confusion matrix, unless another number is asked for
+
 // form asks how to evaluate and calls begin(options); given are options to begin with.
 // It resolves with the form, or with what is missing before anything can be evaluated.
 export async function form(context, given, begin) {
@@ -83,13 +85,14 @@ function networks(given, others) {
 }
 
 const more = (given) => group("What is kept", field("Mistakes that are listed", figures("mistakes", given.mistakes < 0 ? 0 : given.mistakes ?? 100, 0, 100), "of the best method, one of each patient"),
+	field("Cases that are listed of each cell", figures("cases", given.cases ?? listedCases, 0, 1000), "of every confusion matrix, the surest first"),
 	check("without_leak", "on", "Without the leak check", given.without_leak, "leave out what images divided regardless of patients would show"));
 
 // read is what the form says as {options}, or its first {problem: {input, text}}.
 function read(box) {
 	const data = new FormData(box), options = { task: data.get("task"), without_images: true };
 	const input = (name) => box.querySelector(`[name=${name}]`);
-	for (const [name, least, most, empty] of [["rounds", 100, 10000], ["folds", 2, 1000], ["k", 1, 10000, true], ["seed", -(2 ** 53), 2 ** 53], ["mistakes", 0, 100]]) {
+	for (const [name, least, most, empty] of [["rounds", 100, 10000], ["folds", 2, 1000], ["k", 1, 10000, true], ["seed", -(2 ** 53), 2 ** 53], ["mistakes", 0, 100], ["cases", 0, 1000]]) {
 		const text = (data.get(name) ?? "").trim(), value = Number(text);
 		if (name === "folds" && data.get("sides") === "split" || text === "" && empty) continue;
 		if (text === "" || !Number.isInteger(value) || value < least || value > most) return { problem: { input: input(name), text: `${input(name).closest("label").querySelector("span").textContent}: a whole number from ${number(least)} to ${number(most)} is needed.` } };

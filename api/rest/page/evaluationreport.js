@@ -2,10 +2,11 @@
 // then one method looked at closely, beside another if one likes.
 import { download, save, collectionPath } from "./api.js";
 import { choice, decimal, el, failed, fill, loading, number, svg, toast, when } from "./ui.js";
-import { best, difference, estimate, excludesZero, facts, figuresCSV, interval, keyOf, known, measure, mistakesCSV, present, primary, signed, titled } from "./figures.js";
+import { best, difference, estimate, excludesZero, facts, figuresCSV, interval, known, measure, mistakesCSV, present, primary, signed, titled } from "./figures.js";
 import { start } from "./evaluationjob.js";
 import * as plots from "./evaluationplots.js";
 import { cases, confusion } from "./confusion.js";
+import { listedCases } from "./evaluationform.js";
 
 // sets are the columns of the table of figures that are shown together.
 const sets = [
@@ -61,7 +62,7 @@ async function page(context, job, stem, button, room) {
 	button.disabled = true;
 	fill(room, loading("The server evaluates once more with the same seed to make its report", { cancel: () => stop.abort() }));
 	try {
-		await download("POST", collectionPath(context.name, "evaluate"), stem + ".html", { body: { ...given, mistakes: given.mistakes < 0 ? -1 : Math.min(given.mistakes || 12, 12), without_images: !pictures }, headers: { Accept: "text/html" }, signal });
+		await download("POST", collectionPath(context.name, "evaluate"), stem + ".html", { body: { ...given, cases: 0, mistakes: given.mistakes < 0 ? -1 : Math.min(given.mistakes || 12, 12), without_images: !pictures }, headers: { Accept: "text/html" }, signal });
 		fill(room);
 		toast("The report is saved.");
 	} catch (err) {
@@ -120,7 +121,7 @@ function closely(context, e, job, state, pick) {
 	const bar = el("div", { class: "row picks" }, el("h2", {}, "One method closely"), choice("Method", e.results.map((o, i) => [String(i), titled(e, o)]), String(state.method), keep("method", Number), { id: "pick-method" }),
 		choice("Beside", [["-1", "none"], ...e.results.map((o, i) => [String(i), titled(e, o)]).filter(([i]) => Number(i) !== state.method)], String(state.against), keep("against", Number), { id: "pick-against" }),
 		(e.classes ?? []).length > 1 && choice("Class", e.classes.map((c) => [c, c]), state.class, keep("class", String), { id: "pick-class" }));
-	const tell = (cell) => cases(behind, context, e, r, cell, { filter: job.parameters?.filter, alone: () => alone(context, job, r) });
+	const tell = (cell) => cases(behind, context, e, r, cell, () => withCases(context, job));
 	return [bar, sentence(e, r, other && other !== r ? other : null), el("div", { class: "plots" }, plots.roc(e, all, state.class), plots.pr(e, all, state.class), confusion(e, r, state.class, tell), plots.reliability(e, r, 0)), behind,
 		el("div", { class: "plots" }, other && other !== r && plots.differences(e, r, other), (e.classes ?? []).length > 2 && plots.classes(e, r), e.subgroups?.length > 0 && plots.subgroups(e, r, primary(e.results)))];
 }
@@ -132,10 +133,10 @@ function sentence(e, r, other) {
 		d && ` That is ${signed(d.value)} (${interval(d)}) against ${titled(e, other)}: ${excludesZero(d) ? "more than chance explains" : "not to be told from chance"}.`);
 }
 
-// alone evaluates one method by itself, so that its mistakes are listed.
-async function alone(context, job, r) {
+// withCases evaluates once more and lists cases.
+async function withCases(context, job) {
 	try {
-		const next = await start(context.name, { ...job.parameters, methods: [keyOf(r.method)], collections: r.model === context.name ? undefined : job.parameters?.collections, mistakes: 100 }, context.signal);
+		const next = await start(context.name, { ...job.parameters, cases: listedCases }, context.signal);
 		context.go("evaluation", { job: next.id });
 	} catch (err) {
 		if (err.name !== "AbortError") toast(err.message, { kind: "bad" });

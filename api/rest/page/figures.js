@@ -90,12 +90,6 @@ export const methodKeys = [
 	["ridge", "Ridge probe", "linear, least squares"], ["softmax", "Softmax probe", "linear, logistic"], ["zero-shot", "Zero-shot", "by texts, if it has a text tower"],
 ];
 
-// keyOf is what a method of a report is asked for by.
-export function keyOf(method) {
-	const names = { "1-NN": "nearest", "11-NN uniform": "uniform", "chosen k-NN": "chosen", "class means": "class-means", SimpleShot: "simpleshot", ridge: "ridge", softmax: "softmax", logistic: "softmax", "zero-shot": "zero-shot" };
-	return names[method] ?? (/-NN$/.test(method) ? "votes" : "");
-}
-
 // facts sum up what was evaluated.
 export function facts(e) {
 	const d = e.data;

@@ -24,7 +24,10 @@ type Report struct {
 	Subgroups   []Subgroup    `json:"subgroups,omitempty"`
 	Learning    []Curve       `json:"learning,omitempty"`
 	Leaks       []Leak        `json:"leaks,omitempty"`
-	Mistakes    []Mistake     `json:"mistakes,omitempty"`
+	// Cells list images by what is true and what was predicted, where that was asked
+	// for.
+	Cells    []Cell    `json:"cells,omitempty"`
+	Mistakes []Mistake `json:"mistakes,omitempty"`
 	// Methods is a paragraph for a paper: see the function Methods.
 	Methods  string   `json:"methods"`
 	Warnings []string `json:"warnings,omitempty"`
@@ -150,6 +153,28 @@ type Leak struct {
 	ByImage eval.Estimate `json:"by_image"`
 	// Gain is by_image less grouped, on the same resamples.
 	Gain eval.Estimate `json:"gain"`
+}
+
+// Cell is one of a method's confusion matrix: of a multi-label task there is a matrix
+// of each finding.
+type Cell struct {
+	Model  string `json:"model"`
+	Method string `json:"method"`
+	Class  string `json:"class,omitempty"` // the finding
+	// Truth and Predicted are positions in Classes, or of a finding 0 for present and
+	// 1 for absent.
+	Truth     int `json:"truth"`
+	Predicted int `json:"predicted"`
+	N         int `json:"n"` // images
+	// Cases are the first of them, the surest first.
+	Cases []Listed `json:"cases"`
+}
+
+// Listed is an image in a cell.
+type Listed struct {
+	ID string `json:"id"`
+	// Probability of what was predicted; nil where the method gives none.
+	Probability *float64 `json:"probability,omitempty"`
 }
 
 // Mistake is an image that was predicted wrongly, with the nearest cases that it

@@ -1,0 +1,84 @@
+package eval
+
+import (
+	"math"
+	"reflect"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// Cells has as many images in each cell as the figures count.
+func TestCellsHaveWhatTheFiguresCount(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		multi := rapid.Bool().Draw(t, "multi")
+		truth, p := drawn(t, rapid.IntRange(1, 20).Draw(t, "images"), rapid.IntRange(2, 4).Draw(t, "classes"), multi)
+		if rapid.Bool().Draw(t, "scores alone") {
+			p.Probabilities = nil
+		}
+		got, want := map[[2]int]int{}, map[[2]int]int{}
+		r, err := Assess(t.Context(), truth, p, Options{Rounds: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, row := range r.Confusion {
+			for j, n := range row {
+				want[[2]int{i, j}] = n
+			}
+		}
+		seen := map[string]map[int]bool{}
+		for _, c := range Cells(truth, p) {
+			if seen[c.Class] == nil {
+				seen[c.Class] = map[int]bool{}
+			}
+			for _, i := range c.Images {
+				if seen[c.Class][i] {
+					t.Fatalf("image %d is in two cells of %q", i, c.Class)
+				}
+				seen[c.Class][i] = true
+			}
+			if !multi {
+				got[[2]int{c.Truth, c.Predicted}] = len(c.Images)
+				continue
+			}
+			for _, i := range c.Images {
+				k := int(c.Class[0] - 'a')
+				if present := p.predicts(truth, i, k); truth.Y[i][k] != float64(1-c.Truth) || present != (c.Predicted == 0) {
+					t.Fatalf("image %d of truth %v predicted %v is in row %d, column %d of %s", i, truth.Y[i][k], present, c.Truth, c.Predicted, c.Class)
+				}
+			}
+		}
+		for cell, n := range want {
+			if got[cell] != n {
+				t.Errorf("cell %v has %d images, the confusion matrix %d", cell, got[cell], n)
+			}
+		}
+		for k, class := range truth.Classes {
+			known := 0
+			for _, row := range truth.Y {
+				if !math.IsNaN(row[k]) {
+					known++
+				}
+			}
+			if multi && len(seen[class]) != known {
+				t.Errorf("%d images are in cells of %s, of %d it is known", len(seen[class]), class, known)
+			}
+		}
+	})
+}
+
+func TestCellsBeginWithTheSurest(t *testing.T) {
+	nan := math.NaN()
+	truth := Truth{Classes: []string{"a", "b"}, Y: [][]float64{{1, 0}, {1, 0}, {0, 1}, {1, 0}}}
+	p := Predictions{Scores: [][]float64{{.6, .4}, {.9, .1}, {.8, .2}, {.3, .7}}}
+	want := []Cell{{"", 0, 0, []int{1, 0}}, {"", 0, 1, []int{3}}, {"", 1, 0, []int{2}}}
+	if got := Cells(truth, p); !reflect.DeepEqual(got, want) {
+		t.Errorf("Cells = %v, want %v", got, want)
+	}
+	truth = Truth{Classes: []string{"a"}, Multi: true, Y: [][]float64{{1}, {0}, {0}, {nan}}}
+	p = Predictions{Scores: [][]float64{{.7}, {.3}, {.1}, {.9}}}
+	want = []Cell{{"a", 0, 0, []int{0}}, {"a", 1, 1, []int{2, 1}}}
+	if got := Cells(truth, p); !reflect.DeepEqual(got, want) {
+		t.Errorf("Cells = %v, want %v", got, want)
+	}
+}
