@@ -57,7 +57,7 @@ func (f *failure) Unwrap() (is []error) {
 // say.
 func jobErrors() []error {
 	return []error{
-		ErrCancelled, ErrInterrupted, ErrQuery, ErrModel, ErrRuntime, ErrNotEnough, ErrSource, ErrChanged, ErrVersion, ErrKey, ErrNotErased, ErrExpected, ErrReembedding, ErrNotKept, ErrNoBackup, ErrNoFolder,
+		ErrCancelled, ErrInterrupted, ErrQuery, ErrModel, ErrUnusable, ErrRuntime, ErrNotEnough, ErrSource, ErrChanged, ErrVersion, ErrKey, ErrNotErased, ErrExpected, ErrReembedding, ErrNotKept, ErrNoBackup, ErrNoFolder,
 		store.ErrCollection, store.ErrInstance, store.ErrFingerprint, store.ErrTask, store.ErrClass, store.ErrInvalid,
 		store.ErrExists, store.ErrShadow, store.ErrBehind, store.ErrRecall, store.ErrDamaged, store.ErrFull, store.ErrQuota, store.ErrBackup, probe.ErrNotEnough, eval.ErrFolds, eval.ErrEmpty, eval.ErrOneClass, syscall.ENOSPC,
 	}

@@ -24,6 +24,7 @@ import (
 var (
 	ErrQuery     = errors.New("query is not valid")
 	ErrModel     = errors.New("no such model")
+	ErrUnusable  = errors.New("the model cannot be used")
 	ErrRuntime   = errors.New("models cannot be run here")
 	ErrNotEnough = errors.New("not enough labels")
 	ErrSource    = errors.New("source is not valid")
@@ -33,7 +34,8 @@ var (
 type Options struct {
 	Catalog store.Catalog
 	// OpenModel opens a model by name; one it does not know is ErrModel, and
-	// ErrRuntime says that what runs models is missing.
+	// ErrRuntime says that what runs models is missing. Of any other error the service
+	// makes ErrUnusable.
 	OpenModel func(name string) (*embed.Model, error)
 	// Models describes the models that OpenModel knows.
 	Models func() ([]ModelInfo, error)
@@ -241,7 +243,10 @@ func (s *Service) opened(name string) (*model, error) {
 		if s.models[name] == m { // what was wrong may be mended
 			delete(s.models, name)
 		}
-		return nil, fmt.Errorf("model %s: %w", name, m.err)
+		if errors.Is(m.err, ErrModel) || errors.Is(m.err, ErrRuntime) {
+			return nil, fmt.Errorf("model %s: %w", name, m.err)
+		}
+		return nil, fmt.Errorf("model %s: %w: %w", name, ErrUnusable, m.err)
 	}
 	return m, nil
 }

@@ -148,6 +148,7 @@ func TestZeroShotOfStoredInstances(t *testing.T) {
 		{"no runtime", api.ErrRuntime, nil, nil},
 		{"no model for prompts", api.ErrModel, []string{"{}"}, api.ErrModel},
 		{"a damaged model", embed.ErrManifest, nil, embed.ErrManifest},
+		{"a model that cannot be run", errors.New("no such operator"), nil, api.ErrUnusable},
 		{"a changed model", store.ErrFingerprint, nil, store.ErrFingerprint},
 		{"all well", nil, nil, nil},
 	} {

@@ -113,7 +113,6 @@ var table = []row{
 	{code: "image_corrupt", status: http.StatusUnprocessableEntity, err: embed.ErrCorrupt},
 	{code: ImageTooLarge, status: http.StatusRequestEntityTooLarge, err: embed.ErrTooLarge},
 	{code: "image_not_embeddable", status: http.StatusUnprocessableEntity, err: embed.ErrNotVector, title: "the network gives no vector for this image"},
-	{code: "model_broken", status: http.StatusServiceUnavailable, err: embed.ErrManifest, title: "the model cannot be used"},
 
 	{code: "patient_key", status: http.StatusConflict, err: api.ErrKey, title: "the patient key does not fit"},
 	{code: "folder_not_allowed", status: http.StatusForbidden, inBody: http.StatusUnprocessableEntity, err: api.ErrFolder},
@@ -138,6 +137,7 @@ var table = []row{
 	{code: "webhook_address", status: http.StatusUnprocessableEntity, err: webhook.ErrAddress},
 	{code: "webhook_secret", status: http.StatusUnprocessableEntity, err: webhook.ErrSecret},
 	{code: "too_many_jobs", status: http.StatusTooManyRequests, err: api.ErrJobs},
+	{code: "model_broken", status: http.StatusServiceUnavailable, err: api.ErrUnusable},
 	{code: "runtime_missing", status: http.StatusServiceUnavailable, err: api.ErrRuntime},
 	{code: "version_not_found", status: http.StatusNotFound, inBody: http.StatusUnprocessableEntity, err: api.ErrVersion},
 	{code: "labels_insufficient", status: http.StatusUnprocessableEntity, err: api.ErrNotEnough},

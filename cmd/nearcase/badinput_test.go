@@ -61,6 +61,7 @@ func badModels() map[string]fault {
 		"input":     {`the graph has no "image"`, 503, "model_broken"},
 		"dimension": {"dimension: 7", 503, "model_broken"},
 		"size":      {"the preprocessing makes", 503, "model_broken"},
+		"operator":  {"Nonsense", 503, "model_broken"},
 		"tides":     {"no such model", 422, "model_not_found"},
 	}
 }
@@ -84,6 +85,8 @@ func layBadModels(t *testing.T) string {
 	with("size", fmt.Sprintf("crop: %d", m.Crop), "crop: 64")
 	zero := strings.Replace(zeroManifest, "name: waves", "name: zero", 1)
 	lay(t, filepath.Join(root, "zero"), map[string][]byte{"manifest.yaml": []byte(zero), "model.onnx": zeroGraph()})
+	operator := strings.Replace(zeroManifest, "name: waves", "name: operator", 1)
+	lay(t, filepath.Join(root, "operator"), map[string][]byte{"manifest.yaml": []byte(operator), "model.onnx": graphOf3("Nonsense", "x", nil)})
 	shapeless := strings.NewReplacer("name: waves", "name: shapeless", "pooling: average", "pooling: none").Replace(zeroManifest)
 	lay(t, filepath.Join(root, "shapeless"), map[string][]byte{"manifest.yaml": []byte(shapeless), "model.onnx": zeroGraph()})
 	return root

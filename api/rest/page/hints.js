@@ -11,6 +11,7 @@ const hints = {
 	no_pixels: "This file has no image in it, as reports and plans have none. Choose another of the study.",
 	image_not_embeddable: "The network makes nothing of this image, which may be of one grey level.",
 	no_text_tower: "This collection's model knows no words. Ask by an image.",
+	model_broken: "The collection's model cannot be run. Whoever runs the server finds the reason in its log, and nearcase models verify checks all models.",
 	labels_insufficient: "Label a few cases of each class first.",
 	scope_missing: "Asking needs a key that may read.",
 	instance_not_found: "A case of this query is gone. Take its mark away, or start anew.",
