@@ -26,13 +26,13 @@ const (
 // ExportOptions say what to export. The zero value is all of a collection as NPZ.
 type ExportOptions struct {
 	// Format is NPZ (the default), JSONLines or Parquet.
-	Format string
+	Format string `json:"format,omitempty"`
 	// Tasks to export the labels of; none means all.
-	Tasks []string
+	Tasks []string `json:"tasks,omitempty"`
 	// Filter keeps instances that it lets pass.
-	Filter *store.Filter
+	Filter *store.Filter `json:"filter,omitempty"`
 	// WithoutVectors leaves the vectors out.
-	WithoutVectors bool
+	WithoutVectors bool `json:"without_vectors,omitempty"`
 }
 
 // Exported says what an export holds.

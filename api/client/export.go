@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"strconv"
-	"strings"
 
 	"nearcase/api"
 	"nearcase/store"
@@ -19,9 +17,8 @@ import (
 // called at the beginning and at the end. An export that the server gives up in
 // the middle is an error, and what was written then is worth nothing.
 func (c *Client) Export(ctx context.Context, name string, o api.ExportOptions, w io.Writer, progress func(done, total int)) (api.Exported, error) {
-	r := collection(http.MethodGet, name, "export")
-	var err error
-	if r.query, err = exportQuery(o); err != nil {
+	r, err := collection(http.MethodPost, name, "export").repeatable().with(o)
+	if err != nil {
 		return api.Exported{}, err
 	}
 	answer, err := c.send(ctx, r)
@@ -42,17 +39,6 @@ func (c *Client) Export(ctx context.Context, name string, o api.ExportOptions, w
 	}
 	progress(e.Instances, e.Instances)
 	return e, nil
-}
-
-func exportQuery(o api.ExportOptions) (url.Values, error) {
-	q := url.Values{"vectors": {strconv.FormatBool(!o.WithoutVectors)}}
-	if o.Format != "" {
-		q.Set("format", o.Format)
-	}
-	if len(o.Tasks) > 0 {
-		q.Set("tasks", strings.Join(o.Tasks, "|"))
-	}
-	return q, setFilter(q, o.Filter)
 }
 
 // exported reads what the headers say of an export.

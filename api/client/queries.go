@@ -2,58 +2,22 @@ package client
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"iter"
 	"net/http"
-	"net/url"
-	"strconv"
 	"strings"
 
 	"nearcase/api"
 	"nearcase/api/problem"
-	"nearcase/store"
 )
 
 // List returns a page of instances.
 func (c *Client) List(ctx context.Context, name string, o api.ListOptions) (api.Page, error) {
-	r := collection(http.MethodGet, name, "instances")
-	r.query = url.Values{}
-	for key, value := range map[string]string{"sort": o.Sort, "cursor": o.Cursor} {
-		if value != "" {
-			r.query.Set(key, value)
-		}
-	}
-	if o.Descending {
-		r.query.Set("order", "desc")
-	}
-	if o.Count {
-		r.query.Set("count", "true")
-	}
-	if o.Limit != 0 {
-		r.query.Set("limit", strconv.Itoa(min(o.Limit, maxLimit)))
-	}
-	if err := setFilter(r.query, o.Filter); err != nil {
-		return api.Page{}, err
-	}
-	return ask[api.Page](ctx, c, r)
+	o.Limit = min(o.Limit, maxLimit)
+	return tell[api.Page](ctx, c, collection(http.MethodPost, name, "instances", "list").repeatable(), o)
 }
 
 // maxLimit is how many instances the server lists in a page at most.
 const maxLimit = 1000
-
-// setFilter adds a filter, if there is one, to the parameters of a request.
-func setFilter(q url.Values, f *store.Filter) error {
-	if f == nil {
-		return nil
-	}
-	text, err := json.Marshal(f)
-	if err != nil {
-		return fmt.Errorf("encode request: %w", err)
-	}
-	q.Set("filter", string(text))
-	return nil
-}
 
 // Sweep deletes all instances that pass a filter, in a job of the server unless it
 // only counts them.
@@ -142,17 +106,8 @@ func askAll[T any](ctx context.Context, c *Client, r request, queries iter.Seq[a
 
 // Map places a collection's instances by what their vectors differ in most.
 func (c *Client) Map(ctx context.Context, name string, o api.MapOptions) (api.Map, error) {
-	r := collection(http.MethodGet, name, "map")
-	r.query = url.Values{}
-	for key, value := range map[string]int{"components": o.Components, "limit": o.Limit} {
-		if value != 0 {
-			r.query.Set(key, strconv.Itoa(value))
-		}
-	}
-	if len(o.Tasks) > 0 {
-		r.query.Set("tasks", strings.Join(o.Tasks, "|"))
-	}
-	if err := setFilter(r.query, o.Filter); err != nil {
+	r, err := collection(http.MethodPost, name, "map").repeatable().with(o)
+	if err != nil {
 		return api.Map{}, err
 	}
 	answer, err := c.send(ctx, r)

@@ -297,6 +297,9 @@ func (e RenderImageParamsLevels) Valid() bool {
 // EvaluateOptions How to evaluate.
 type EvaluateOptions = api.EvaluateOptions
 
+// ExportOptions What to export, and how.
+type ExportOptions = api.ExportOptions
+
 // Filter Which instances are meant: all, any or not of other filters, or one field or one
 // task with what is asked of it. At most 1,000 conditions, 16 within each other, and
 // 10,000 values.
@@ -313,6 +316,12 @@ type Item = problem.Item
 
 // LabelRequest One label to store. No classes, without remove, is a multi-label instance in which nothing is present.
 type LabelRequest = api.LabelRequest
+
+// ListOptions What to list, and how.
+type ListOptions = api.ListOptions
+
+// MapOptions What to place, and how.
+type MapOptions = api.MapOptions
 
 // NewBackup Which backup is made.
 type NewBackup struct {
@@ -1200,14 +1209,23 @@ type ErasePatientJSONRequestBody ErasePatientJSONBody
 // EvaluateJSONRequestBody defines body for Evaluate for application/json ContentType.
 type EvaluateJSONRequestBody = EvaluateOptions
 
+// ExportCollectionByJSONRequestBody defines body for ExportCollectionBy for application/json ContentType.
+type ExportCollectionByJSONRequestBody = ExportOptions
+
 // ImportImagesJSONRequestBody defines body for ImportImages for application/json ContentType.
 type ImportImagesJSONRequestBody = ImportRequest
 
 // DeleteInstancesJSONRequestBody defines body for DeleteInstances for application/json ContentType.
 type DeleteInstancesJSONRequestBody = SweepOptions
 
+// ListInstancesByJSONRequestBody defines body for ListInstancesBy for application/json ContentType.
+type ListInstancesByJSONRequestBody = ListOptions
+
 // LabelJSONRequestBody defines body for Label for application/json ContentType.
 type LabelJSONRequestBody LabelJSONBody
+
+// DescribeMapByJSONRequestBody defines body for DescribeMapBy for application/json ContentType.
+type DescribeMapByJSONRequestBody = MapOptions
 
 // RetrainProbeJSONRequestBody defines body for RetrainProbe for application/json ContentType.
 type RetrainProbeJSONRequestBody = RetrainProbeJSONBody
@@ -1391,6 +1409,9 @@ type ServerInterface interface {
 	// ExportCollection Download vectors, metadata and labels as one file
 	// (GET /v1/collections/{collection}/export)
 	ExportCollection(ctx echo.Context, collection CollectionName, params ExportCollectionParams) error
+	// ExportCollectionBy Download instances by a filter that is in no address
+	// (POST /v1/collections/{collection}/export)
+	ExportCollectionBy(ctx echo.Context, collection CollectionName) error
 	// ImportImages Store images that lie on the server's machine
 	// (POST /v1/collections/{collection}/imports)
 	ImportImages(ctx echo.Context, collection CollectionName, params ImportImagesParams) error
@@ -1403,6 +1424,9 @@ type ServerInterface interface {
 	// DeleteInstances Delete all instances that pass a filter
 	// (POST /v1/collections/{collection}/instances/delete)
 	DeleteInstances(ctx echo.Context, collection CollectionName, params DeleteInstancesParams) error
+	// ListInstancesBy List instances by a filter that is in no address
+	// (POST /v1/collections/{collection}/instances/list)
+	ListInstancesBy(ctx echo.Context, collection CollectionName) error
 	// DeleteInstance Delete an instance with its vector, labels and original
 	// (DELETE /v1/collections/{collection}/instances/{id})
 	DeleteInstance(ctx echo.Context, collection CollectionName, id InstanceID, params DeleteInstanceParams) error
@@ -1436,6 +1460,9 @@ type ServerInterface interface {
 	// DescribeMap Place instances by what their embeddings differ in most
 	// (GET /v1/collections/{collection}/map)
 	DescribeMap(ctx echo.Context, collection CollectionName, params DescribeMapParams) error
+	// DescribeMapBy Place instances by a filter that is in no address
+	// (POST /v1/collections/{collection}/map)
+	DescribeMapBy(ctx echo.Context, collection CollectionName) error
 	// ListProbes Describe the probes of every task
 	// (GET /v1/collections/{collection}/probes)
 	ListProbes(ctx echo.Context, collection CollectionName) error
@@ -3272,6 +3299,22 @@ func (w *ServerInterfaceWrapper) ExportCollection(ctx echo.Context) error {
 	return err
 }
 
+// ExportCollectionBy converts echo context to params.
+func (w *ServerInterfaceWrapper) ExportCollectionBy(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "collection" -------------
+	var collection CollectionName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "collection", ctx.Param("collection"), &collection, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter collection: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ExportCollectionBy(ctx, collection)
+	return err
+}
+
 // ImportImages converts echo context to params.
 func (w *ServerInterfaceWrapper) ImportImages(ctx echo.Context) error {
 	var err error
@@ -3452,6 +3495,22 @@ func (w *ServerInterfaceWrapper) DeleteInstances(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.DeleteInstances(ctx, collection, params)
+	return err
+}
+
+// ListInstancesBy converts echo context to params.
+func (w *ServerInterfaceWrapper) ListInstancesBy(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "collection" -------------
+	var collection CollectionName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "collection", ctx.Param("collection"), &collection, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter collection: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListInstancesBy(ctx, collection)
 	return err
 }
 
@@ -3973,6 +4032,22 @@ func (w *ServerInterfaceWrapper) DescribeMap(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.DescribeMap(ctx, collection, params)
+	return err
+}
+
+// DescribeMapBy converts echo context to params.
+func (w *ServerInterfaceWrapper) DescribeMapBy(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "collection" -------------
+	var collection CollectionName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "collection", ctx.Param("collection"), &collection, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter collection: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.DescribeMapBy(ctx, collection)
 	return err
 }
 
@@ -4834,6 +4909,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/v1/collections/:collection/erasures", wrapper.ErasePatient, options.OperationMiddlewares["erasePatient"]...)
 	router.POST(options.BaseURL+"/v1/collections/:collection/evaluate", wrapper.Evaluate, options.OperationMiddlewares["evaluate"]...)
 	router.GET(options.BaseURL+"/v1/collections/:collection/export", wrapper.ExportCollection, options.OperationMiddlewares["exportCollection"]...)
+	router.POST(options.BaseURL+"/v1/collections/:collection/export", wrapper.ExportCollectionBy, options.OperationMiddlewares["exportCollectionBy"]...)
 	router.POST(options.BaseURL+"/v1/collections/:collection/imports", wrapper.ImportImages, options.OperationMiddlewares["importImages"]...)
 	router.GET(options.BaseURL+"/v1/collections/:collection/instances", wrapper.ListInstances, options.OperationMiddlewares["listInstances"]...)
 	router.POST(options.BaseURL+"/v1/collections/:collection/instances", wrapper.Ingest, options.OperationMiddlewares["ingest"]...)
@@ -4847,8 +4923,10 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/v1/collections/:collection/instances/:id/thumbnail", wrapper.DownloadThumbnail, options.OperationMiddlewares["downloadThumbnail"]...)
 	router.GET(options.BaseURL+"/v1/collections/:collection/instances/:id/vector", wrapper.DescribeVector, options.OperationMiddlewares["describeVector"]...)
 	router.POST(options.BaseURL+"/v1/collections/:collection/instances/delete", wrapper.DeleteInstances, options.OperationMiddlewares["deleteInstances"]...)
+	router.POST(options.BaseURL+"/v1/collections/:collection/instances/list", wrapper.ListInstancesBy, options.OperationMiddlewares["listInstancesBy"]...)
 	router.POST(options.BaseURL+"/v1/collections/:collection/labels", wrapper.Label, options.OperationMiddlewares["label"]...)
 	router.GET(options.BaseURL+"/v1/collections/:collection/map", wrapper.DescribeMap, options.OperationMiddlewares["describeMap"]...)
+	router.POST(options.BaseURL+"/v1/collections/:collection/map", wrapper.DescribeMapBy, options.OperationMiddlewares["describeMapBy"]...)
 	router.GET(options.BaseURL+"/v1/collections/:collection/probes", wrapper.ListProbes, options.OperationMiddlewares["listProbes"]...)
 	router.GET(options.BaseURL+"/v1/collections/:collection/probes/:task", wrapper.DescribeProbe, options.OperationMiddlewares["describeProbe"]...)
 	router.GET(options.BaseURL+"/v1/collections/:collection/probes/:task/compare", wrapper.CompareProbes, options.OperationMiddlewares["compareProbes"]...)

@@ -30,6 +30,19 @@ func (s handlers) ExportCollection(c echo.Context, name CollectionName, p Export
 	if err != nil {
 		return err
 	}
+	return s.export(c, name, o)
+}
+
+// ExportCollectionBy sends what a filter in the body lets pass.
+func (s handlers) ExportCollectionBy(c echo.Context, name CollectionName) error {
+	var o api.ExportOptions
+	if err := decode(c, &o); err != nil {
+		return err
+	}
+	return s.export(c, name, o)
+}
+
+func (s handlers) export(c echo.Context, name string, o api.ExportOptions) error {
 	e, err := s.service.BeginExport(c.Request().Context(), name, o)
 	if err != nil {
 		return err

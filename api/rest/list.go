@@ -17,9 +17,20 @@ func (s handlers) ListInstances(c echo.Context, name CollectionName, p ListInsta
 	if err != nil {
 		return err
 	}
-	page, err := s.service.List(c.Request().Context(), name, api.ListOptions{
-		Filter: filter, Sort: string(p.Sort), Descending: p.Order == "desc", Limit: p.Limit, Cursor: p.Cursor, Count: p.Count,
-	})
+	return s.list(c, name, api.ListOptions{Filter: filter, Sort: string(p.Sort), Descending: p.Order == "desc", Limit: p.Limit, Cursor: p.Cursor, Count: p.Count})
+}
+
+// ListInstancesBy answers with a page of instances by a filter in the body.
+func (s handlers) ListInstancesBy(c echo.Context, name CollectionName) error {
+	var o api.ListOptions
+	if err := decode(c, &o); err != nil {
+		return err
+	}
+	return s.list(c, name, o)
+}
+
+func (s handlers) list(c echo.Context, name string, o api.ListOptions) error {
+	page, err := s.service.List(c.Request().Context(), name, o)
 	if err != nil {
 		return err
 	}

@@ -26,6 +26,19 @@ func (s handlers) DescribeMap(c echo.Context, name CollectionName, p DescribeMap
 	if known, err := unchanged(c, `"`+tag+`"`); known || err != nil {
 		return err
 	}
+	return s.place(c, name, o)
+}
+
+// DescribeMapBy answers with the places of what a filter in the body lets pass.
+func (s handlers) DescribeMapBy(c echo.Context, name CollectionName) error {
+	var o api.MapOptions
+	if err := decode(c, &o); err != nil {
+		return err
+	}
+	return s.place(c, name, o)
+}
+
+func (s handlers) place(c echo.Context, name string, o api.MapOptions) error {
 	m, err := s.service.Map(c.Request().Context(), name, o)
 	if err != nil {
 		return err

@@ -13,10 +13,10 @@ const sorts = [["added", "When stored"], ["id", "ID"], ["patient", "Patient"], [
 // open shows the grid in panel; see collection.js for part.
 export async function open(panel, part) {
 	const { context, signal, params } = part, chosen = new Set();
-	const query = { filter: part.filter && JSON.stringify(part.filter), sort: params.sort, order: params.order };
+	const options = { filter: part.filter, sort: params.sort || undefined, descending: params.order === "desc" };
 	let listing, shelf;
 	const begin = async () => {
-		listing = new Listing(collectionPath(context.name, "instances"), query, (i) => trim(context, i), {
+		listing = new Listing(context.name, options, (i) => trim(context, i), {
 			signal, changed: () => shelf?.renew(), failed: (err) => fill(panel, failed(err, () => open(panel, part))),
 		});
 		await listing.begin(signal);

@@ -1,5 +1,5 @@
 // The orders in which the cases of a task come to be labelled, and where each is from.
-import { ask, collectionPath, pages, work } from "./api.js";
+import { collectionPath, listed, pages, work } from "./api.js";
 
 // atOnce is how many cases are asked for at a time.
 const atOnce = 40;
@@ -37,15 +37,15 @@ const reviews = {
 // are not in q.seen, and what is to be known of the order. q is {name, task, reader,
 // seen, signal, told}, of which told hears of the job that makes it.
 export async function queue(order, q) {
-	if (order in lists) return { items: await listed(lists[order](q), q), note: "" };
+	if (order in lists) return { items: await first(lists[order](q), q), note: "" };
 	const made = await reviewed(order, q);
 	if (made.items.length > 0 || order !== "informative") return made;
-	return { items: await listed(lists.next(q), q), note: made.note && "In the order of storing: " + made.note };
+	return { items: await first(lists.next(q), q), note: made.note && "In the order of storing: " + made.note };
 }
 
-async function listed(filter, q) {
-	const items = [], path = collectionPath(q.name, "instances"), query = { filter: JSON.stringify(filter), limit: 100 };
-	for await (const page of pages((cursor) => ask("GET", path, { query: { ...query, cursor }, signal: q.signal }))) {
+async function first(filter, q) {
+	const items = [];
+	for await (const page of pages((cursor) => listed(q.name, { filter, limit: 100, cursor }, q.signal))) {
 		items.push(...(page.instances ?? []).filter((i) => !q.seen.has(i.id)).map((i) => ({ id: i.id, reason: "" })));
 		if (items.length >= atOnce) break;
 	}
@@ -81,7 +81,7 @@ function distinct(items) {
 
 // progress resolves with how many instances have a label for the task, and all.
 export async function progress(name, task, signal) {
-	const count = async (filter) => (await ask("GET", collectionPath(name, "instances"), { query: { filter, limit: 1, count: true }, signal })).count ?? 0;
-	const [labelled, all] = await Promise.all([count(JSON.stringify({ task, labelled: true })), count()]);
+	const count = async (filter) => (await listed(name, { filter, limit: 1, count: true }, signal)).count ?? 0;
+	const [labelled, all] = await Promise.all([count({ task, labelled: true }), count()]);
 	return { labelled, all };
 }

@@ -17,9 +17,8 @@ import { shortId, thumb } from "./thumb.js";
 export async function open(panel, part) {
 	const { context, signal, params } = part, isUmap = params.layout === "umap";
 	const size = isUmap ? { components: Math.max(2, Math.min(umapOf.components, context.collection.dimension)), limit: umapOf.limit } : { components: 2 };
-	const query = { ...size, filter: part.filter && JSON.stringify(part.filter) };
 	let board;
-	const made = await settle(panel, () => ask("GET", collectionPath(context.name, "map"), { query, signal }), (map) => {
+	const made = await settle(panel, () => placed(context.name, size, part.filter, signal), (map) => {
 		if (map.ids.length === 0) return empty("No case passes this filter", "Take a part of it away, or look for another.", el("button", { type: "button", onclick: () => part.refilter(undefined) }, "Clear the filter"));
 		board = new Board(map, part);
 		return board.nodes;
@@ -27,7 +26,14 @@ export async function open(panel, part) {
 	if (made && board) board.begin(isUmap);
 }
 
-const mostInFilter = 800; // IDs that an address of the server takes
+// placed asks for the map, of which the browser has kept the last if it is of all; a
+// filter may name a patient and is in no address.
+function placed(name, size, filter, signal) {
+	const path = collectionPath(name, "map");
+	return filter ? ask("POST", path, { body: { ...size, filter }, signal }) : ask("GET", path, { query: size, signal });
+}
+
+const mostInFilter = 800; // IDs that an address of the page takes
 
 // Board is a map that is shown.
 class Board {

@@ -4,8 +4,10 @@ import (
 	"encoding/csv"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -130,8 +132,8 @@ func TestThePolicyRefusesWhatIsInline(t *testing.T) {
 	}
 }
 
-// Neither an address nor a title names a patient or a file, also where a filter does; nor
-// does a request without one.
+// Neither an address of the page or of a request nor a title names a patient or a file,
+// also where a filter does.
 func TestAddressesAndTitlesNameNobody(t *testing.T) {
 	b := open(t, "", b0(t))
 	id := b.first(radiographs)
@@ -140,9 +142,6 @@ func TestAddressesAndTitlesNameNobody(t *testing.T) {
 		b.goTo("#/" + address)
 		seen = append(seen, value[[]string](b, `[document.title, location.href, ...[...document.querySelectorAll("a[href]")].map((a) => a.href)]`)...)
 	}
-	b.mu.Lock()
-	seen = append(seen, b.asked...)
-	b.mu.Unlock()
 	names := b.w.identifying(t)
 	b.goTo("#/collection/" + radiographs)
 	b.clickText("Add filter")
@@ -151,6 +150,20 @@ func TestAddressesAndTitlesNameNobody(t *testing.T) {
 	b.clickText("Apply")
 	b.await(`document.querySelectorAll(".filters .chip").length === 2 && location.hash.includes("width")`)
 	seen = append(seen, value[[]string](b, `[document.title, location.href, decodeURIComponent(location.hash)]`)...)
+	b.clickText("Map")
+	b.await(`document.querySelector(".canvas canvas")`)
+	b.mu.Lock()
+	for _, asked := range b.asked {
+		decoded, err := url.QueryUnescape(asked)
+		if err != nil {
+			t.Error(err)
+		}
+		seen = append(seen, decoded)
+	}
+	b.mu.Unlock()
+	if !slices.ContainsFunc(seen, func(s string) bool { return strings.HasSuffix(s, "/instances/list") }) || !slices.ContainsFunc(seen, func(s string) bool { return strings.HasSuffix(s, "/map") }) {
+		t.Errorf("neither a list nor a map was asked for: %v", seen)
+	}
 	for _, name := range names {
 		for _, text := range seen {
 			if strings.Contains(text, name) {
