@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -116,6 +117,32 @@ func TestTheStoreIsCompactedAndVerified(t *testing.T) {
 	b.awaitText("[aria-labelledby=card-verification]", "Nothing is wrong")
 	b.dismiss()
 	b.accessible("after a verification")
+}
+
+// What a verification finds is named with what is wrong with it.
+func TestWhatAVerificationFindsIsShown(t *testing.T) {
+	w := operated(t, true)
+	rotten := ""
+	err := filepath.WalkDir(filepath.Join(w.dir, "data", "originals"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || rotten != "" {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil || len(content) == 0 {
+			return err
+		}
+		rotten, content[len(content)/2] = path, content[len(content)/2]^1
+		return errors.Join(os.Remove(path), os.WriteFile(path, content, 0o600))
+	})
+	if err != nil || rotten == "" {
+		t.Fatalf("no original was damaged: %v", err)
+	}
+	b := openOn(t, w, "#/operation", "")
+	b.settled()
+	b.card("verification", "Verify now")
+	b.awaitText("[aria-labelledby=card-verification] tbody", filepath.Base(rotten))
+	b.dismiss()
+	b.bothThemes("a verification with a finding")
 }
 
 func TestWhatTheServerRefusesIsSaid(t *testing.T) {
