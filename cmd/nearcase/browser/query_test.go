@@ -359,3 +359,23 @@ func colours(t *testing.T) *world {
 	})
 	return w
 }
+
+// A file whose compression this server has no codec for is said to be that, and one of a
+// kind that is no picture, too.
+func TestAFileWithoutACodecIsSaidToBeOne(t *testing.T) {
+	t.Setenv("NEARCASE_CHARLS", filepath.Join(t.TempDir(), "libcharls.so.2"))
+	w := operated(t, true)
+	b := openOn(t, w, "#/query/"+hostile, "")
+	b.settled()
+	b.expect("415")
+	b.upload("#files", dicomFile(t, "MR_small_jpeg_ls_lossless.dcm"))
+	b.awaitText(".hint", "lacks a library")
+	b.accessible("no codec")
+	video := filepath.Join(t.TempDir(), "video.dcm")
+	if err := os.WriteFile(video, apitest.Bad(t)["a DICOM file of MPEG-2"], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.goTo("#/query/" + hostile)
+	b.upload("#files", video)
+	b.awaitText(".hint", "another transfer syntax")
+}
