@@ -49,7 +49,7 @@ type EvaluateOptions struct {
 	// and a negative number none.
 	Mistakes int `json:"mistakes,omitempty"`
 	// Cases is how many images of each cell of each confusion matrix are listed, the
-	// surest first; 0 means none. All cells together list up to 50,000.
+	// surest first; 0 means none. All cells together list up to 20,000.
 	Cases int `json:"cases,omitempty"`
 	// WithoutImages leaves the pictures of mistakes out.
 	WithoutImages bool `json:"without_images,omitempty"`

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"image"
 	"image/png"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -382,6 +383,51 @@ func TestCellsListTheirCases(t *testing.T) {
 	}
 	if e = evaluated(t, s, api.EvaluateOptions{Methods: []string{"ridge"}}); e.Cells != nil {
 		t.Error("cells that nobody wanted")
+	}
+}
+
+func TestCellsAreBoundedTogether(t *testing.T) {
+	cells := func(lengths ...int) (all []report.Cell) {
+		for _, n := range lengths {
+			all = append(all, report.Cell{N: n, Cases: make([]report.Listed, n)})
+		}
+		return all
+	}
+	for _, c := range []struct{ lengths, want []int }{{[]int{3, 5, 2}, []int{3, 5, 2}}, {[]int{3, 9, 2}, []int{3, 3, 2}}, {[]int{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, make([]int, 11)}} {
+		all := cells(c.lengths...)
+		api.CapCells(all, 10)
+		for i, cell := range all {
+			if len(cell.Cases) != c.want[i] || cell.N != c.lengths[i] {
+				t.Errorf("of cells of %v, the one of %d lists %d, want %d", c.lengths, cell.N, len(cell.Cases), c.want[i])
+			}
+		}
+	}
+}
+
+// Findings are listed by whether they are present, with the probability of that.
+func TestCellsOfFindings(t *testing.T) {
+	s, catalog := newService(t, false)
+	task := store.Task{Name: "finding", Classes: []string{"a", "b"}, Multi: true}
+	put(t, catalog, patients(emptied(t, s, task), 120, 2, .5, 1, 9)...)
+	e := evaluated(t, s, api.EvaluateOptions{Cases: 1000, Methods: []string{"ridge"}})
+	seen, known := map[string]int{}, 0
+	for _, c := range e.Cells {
+		for _, one := range c.Cases {
+			of, err := catalog.Instance(t.Context(), "c", one.ID)
+			if has := slices.Contains(of.Labels["finding"].Classes, c.Class); err != nil || has != (c.Truth == 0) {
+				t.Fatalf("%s is of %v (%v), and in row %d of %s", one.ID, of.Labels["finding"].Classes, err, c.Truth, c.Class)
+			}
+			if one.Probability != nil {
+				known++
+				if *one.Probability < 0 || *one.Probability > 1 {
+					t.Errorf("%s has the probability %v", one.ID, *one.Probability)
+				}
+			}
+		}
+		seen[c.Class] += len(c.Cases)
+	}
+	if want := map[string]int{"a": 240, "b": 240}; !maps.Equal(seen, want) || known == 0 {
+		t.Errorf("cells list %v, %d with a probability, want %v", seen, known, want)
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // mostInCells is how many images all cells of an evaluation list at most.
-const mostInCells = 50_000
+const mostInCells = 20_000
 
 // cells lists the images of each cell of the methods' confusion matrices, as many as
 // are asked for, or fewer where there are very many cells.
@@ -17,25 +17,37 @@ func (v *evaluation) cells(methods []method, predicted []eval.Predictions) (all 
 		return nil
 	}
 	v.doing("cases")
-	truth, n := v.truth.Only(v.tested), 0
+	truth := v.truth.Only(v.tested)
 	for i, m := range methods {
 		for _, c := range eval.Cells(truth, predicted[i]) {
 			listed := report.Cell{Model: m.Model, Method: m.Predictions.Method, Class: c.Class, Truth: c.Truth, Predicted: c.Predicted, N: len(c.Images)}
 			for _, at := range c.Images[:min(len(c.Images), v.o.Cases)] {
 				listed.Cases = append(listed.Cases, v.listed(predicted[i], c, at))
-				n++
 			}
 			all = append(all, listed)
 		}
 	}
-	if n > mostInCells {
-		each := max(mostInCells/len(all), 1)
-		v.warn("of each cell of the confusion matrices %d cases are listed: there are %d cells", each, len(all))
-		for i, c := range all {
-			all[i].Cases = c.Cases[:min(len(c.Cases), each)]
-		}
+	if each, capped := capCells(all, mostInCells); capped {
+		v.warn("cells of the confusion matrices list up to %d cases, since there are %d cells", each, len(all))
 	}
 	return all
+}
+
+// capCells shortens the lists of cells to as many cases each as keep them within most in
+// all, if they have more.
+func capCells(all []report.Cell, most int) (each int, capped bool) {
+	n := 0
+	for _, c := range all {
+		n += len(c.Cases)
+	}
+	if n <= most {
+		return 0, false
+	}
+	each = most / len(all)
+	for i, c := range all {
+		all[i].Cases = c.Cases[:min(len(c.Cases), each)]
+	}
+	return each, true
 }
 
 // listed is an image in a cell, with the probability of what was predicted.

@@ -12,6 +12,9 @@ func (s *Service) Retrying(r webhook.Retries, after func(time.Duration) <-chan t
 	s.hooks.retries, s.hooks.after = r, after
 }
 
+// CapCells is capCells.
+var CapCells = capCells
+
 // DropJobResults is dropJobResults.
 func (s *Service) DropJobResults(ctx context.Context, collection string) error {
 	return s.dropJobResults(ctx, collection)

@@ -105,11 +105,25 @@ func TestAStreamIsRecordedWholly(t *testing.T) {
 func TestWhoSawWhatIsFoundByWhoKnowsIt(t *testing.T) {
 	g := guard(t, rest.Options{})
 	made := g.issue([]string{"cases"}, keys.Read, keys.Label)
+	const evaluation = `{"task":"finding","folds":2,"rounds":100,"methods":["nearest"],"without_leak":true,"mistakes":-1,"cases":9}`
+	started := decoded[problem.Job](g.as(made.Token, http.MethodPost, at+"/evaluate?background=true", evaluation).want(202))
+	g.as(made.Token, http.MethodGet, "/v1/jobs/"+started.ID+"?wait=10s", "").want(200)
+	g.as(made.Token, http.MethodPost, at+"/evaluate", evaluation).want(200)
 	g.as(made.Token, http.MethodPost, at+"/similar", `{"instance":"i0","k":2}`).want(200)
 	g.as(made.Token, http.MethodGet, at+"/instances", "").want(200)
 	g.as(made.Token, http.MethodPost, at+"/labels", `{"labels":[{"instance":"i2","task":"finding","classes":["light"]}]}`).want(200)
 	g.as(made.Token, http.MethodGet, at+"/instances/i3/history", "").want(200)
-	for operation, want := range map[string]int{"similar": 2, "listInstances": 4, "label": 1, "listHistory": 1} {
+	g.as(made.Token, http.MethodPost, at+"/instances/list", `{"filter":{"field":"patient","eq":"p1"}}`).want(200)
+	if a := g.as(made.Token, http.MethodPost, at+"/export", `{"filter":{"field":"patient","in":["p1","p2"]},"format":"jsonl"}`); a.status != 200 {
+		t.Fatalf("export: got %d %s", a.status, a.body)
+	}
+	if l := g.last("exportCollectionBy"); l.Counts["instances"] != 2 {
+		t.Errorf("audit log of an export: got %+v, want two instances", l)
+	}
+	if l := g.last("describeJob"); len(l.Subjects) != 4 || l.Counts["instances"] != 4 {
+		t.Errorf("audit log of an evaluation in a job: got %+v, want four instances", l)
+	}
+	for operation, want := range map[string]int{"similar": 2, "listInstances": 4, "listInstancesBy": 1, "evaluate": 4, "label": 1, "listHistory": 1} {
 		l := g.last(operation)
 		if len(l.Subjects) != want || l.Counts["instances"] != want || l.Key != made.Key.ID || l.Collection != "cases" || l.Status != 200 || l.Request == "" || l.Remote != "127.0.0.1" {
 			t.Errorf("audit log of %s: got %+v, want %d instances by %s", operation, l, want, made.Key.ID)

@@ -43,10 +43,12 @@ func (s handlers) Evaluate(c echo.Context, name CollectionName, p EvaluateParams
 	if p.Background {
 		return problem.New(problem.QueryParameter, "background: the result of a job is JSON; ask for that with Accept")
 	}
+	o.Cases = 0 // neither lists them
 	e, err := s.service.Evaluate(c.Request().Context(), name, o, nil)
 	if err != nil {
 		return inBody{err}
 	}
+	sawAnswer(c.Request().Context(), e)
 	render := report.CSV
 	if as == typeHTML {
 		render = report.HTML

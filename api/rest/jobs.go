@@ -34,6 +34,7 @@ func (s handlers) long(c echo.Context, j job, work api.Work) error {
 		if err != nil {
 			return inBody{err}
 		}
+		sawAnswer(c.Request().Context(), result)
 		return reply(c, http.StatusOK, result)
 	}
 	if _, err := s.service.Collection(c.Request().Context(), j.collection); err != nil {
@@ -88,6 +89,13 @@ func (s handlers) DescribeJob(c echo.Context, id JobID, p DescribeJobParams) err
 	found, err := s.service.Await(ctx, id)
 	if err != nil {
 		return err
+	}
+	if found.Kind == api.KindEvaluate && len(found.Result) > 0 {
+		var e api.Evaluation
+		if err := json.Unmarshal(found.Result, &e); err != nil {
+			return fmt.Errorf("result of job %s: %w", id, err)
+		}
+		sawAnswer(c.Request().Context(), e)
 	}
 	return reply(c, http.StatusOK, s.described(c, found))
 }

@@ -91,7 +91,26 @@ func sawAnswer(ctx context.Context, answer any) {
 				saw(ctx, one.ID)
 			}
 		}
+	case api.Evaluation:
+		saw(ctx, shownBy(a)...)
 	}
+}
+
+// shownBy are the instances that an evaluation names, each once.
+func shownBy(e api.Evaluation) []string {
+	all := map[string]bool{}
+	for _, c := range e.Cells {
+		for _, one := range c.Cases {
+			all[one.ID] = true
+		}
+	}
+	for _, m := range e.Mistakes {
+		all[m.ID] = true
+		for _, n := range m.Neighbours {
+			all[n.ID] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(all))
 }
 
 // concerns tells the audit log what else a request is about, by an identifier

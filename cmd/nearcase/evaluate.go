@@ -79,6 +79,9 @@ func (q evaluateCommand) options(s *session) (api.EvaluateOptions, error) {
 	if q.Mistakes == 0 || q.Report == "" && !s.JSON {
 		o.Mistakes = -1
 	}
+	if !s.JSON {
+		o.Cases = 0
+	}
 	if q.Split != "" {
 		o.Split = &api.Split{By: q.Split, Train: q.Train, Test: q.Test}
 		if q.Folds != 0 {

@@ -48,6 +48,28 @@ func TestCellsHaveWhatTheFiguresCount(t *testing.T) {
 				}
 			}
 		}
+		if multi {
+			of := map[string][2][2]int{}
+			for _, c := range Cells(truth, p) {
+				m := of[c.Class]
+				m[c.Truth][c.Predicted] = len(c.Images)
+				of[c.Class] = m
+			}
+			for _, c := range r.Classes {
+				m := of[c.Class]
+				for _, figure := range []struct {
+					name string
+					row  [2]int
+					of   int
+				}{{Sensitivity, m[0], 0}, {Specificity, m[1], 1}} {
+					for _, got := range c.Measures {
+						if want := float64(figure.row[figure.of]) / float64(figure.row[0]+figure.row[1]); got.Name == figure.name && math.Abs(got.Value-want) > 1e-12 {
+							t.Errorf("%s of %s is %v, by its cells %v", figure.name, c.Class, got.Value, want)
+						}
+					}
+				}
+			}
+		}
 		for cell, n := range want {
 			if got[cell] != n {
 				t.Errorf("cell %v has %d images, the confusion matrix %d", cell, got[cell], n)

@@ -64,21 +64,26 @@ export function classify(name, subject, q, signal) {
 	return send(collectionPath(name, "classify"), subject, { ...common(q, subject), group_by: q.group || undefined }, signal);
 }
 
-// firstVersions waits for the first versions of the probes that an answer is without, or
-// made before its images' novelty was known. It resolves with their names once there is
-// one, and with "" at once if none is to come. waiting(tasks) hears whose are waited for.
-export async function firstVersions(name, answer, signal, waiting) {
-	const versioned = (t) => Boolean(t.refused || t.softmax?.version);
-	const tasks = (answer.tasks ?? []).filter((t) => !versioned(t) || answer.novelty?.problem);
-	if (tasks.length === 0) return "";
-	for (let wait = 500, news = !tasks.every(versioned); ; wait = Math.min(2 * wait, 8000), news = true) {
-		const { probes } = await ask("GET", collectionPath(name, "probes"), { signal });
-		const those = probes.filter((p) => tasks.some((t) => t.task === p.task));
-		const made = those.filter((p) => p.answering && !p.running).map((p) => `${p.task} ${p.answering}`).join(", ");
-		if (news && made) return made;
-		const coming = those.filter((p) => p.due || p.running);
-		if (coming.length === 0) return "";
-		waiting(coming.filter((p) => !p.answering).map((p) => p.task));
+// firstVersions waits for what an answer is without: first versions of probes, and what
+// is made with one, how unusual images are. It resolves with true once there is something
+// that followed does not have yet, and notes it there; with false if nothing is to come.
+// waiting(tasks) hears whose versions are waited for.
+export async function firstVersions(name, answer, followed, signal, waiting) {
+	const tasks = (answer.tasks ?? []).filter((t) => !t.refused), novelty = Boolean(answer.novelty?.problem);
+	const lacking = new Set(tasks.filter((t) => !t.softmax?.version).map((t) => t.task));
+	if (lacking.size === 0 && !novelty) return false;
+	const running = new Set();
+	for (let wait = 500; ; wait = Math.min(2 * wait, 8000)) {
+		const probes = (await ask("GET", collectionPath(name, "probes"), { signal })).probes.filter((p) => tasks.some((t) => t.task === p.task));
+		const made = probes.filter((p) => p.answering && !p.running && (lacking.has(p.task) || running.has(p.task)) && !followed.has(`${p.task} ${p.answering}`));
+		if (made.length > 0) {
+			for (const p of made) followed.add(`${p.task} ${p.answering}`);
+			return true;
+		}
+		const coming = probes.filter((p) => (lacking.has(p.task) ? p.running || p.due && !p.answering : p.running && novelty));
+		if (coming.length === 0) return false;
+		for (const p of coming) if (p.running) running.add(p.task);
+		waiting(coming.map((p) => p.task).filter((task) => lacking.has(task)));
 		await pause(wait, signal);
 	}
 }

@@ -69,27 +69,38 @@ function drawn({ names, counts }) {
 	return { nodes, width: left + names.length * side + 10, height: 60 + names.length * side };
 }
 
-// cases shows the cases of a cell in a box. anew evaluates once more where the evaluation
-// was not asked to list them.
+// cases shows the cases of a cell in a box, some at a time, until signal is aborted or
+// another cell is shown there. anew evaluates once more where the evaluation was not asked
+// to list them.
 export function cases(box, context, e, r, { matrix, truth, predicted, n, from }, anew) {
+	shown.get(box)?.abort();
+	const stop = new AbortController(), signal = AbortSignal.any([context.signal, stop.signal]);
+	shown.set(box, stop);
 	const title = `${matrix.names[truth]} predicted as ${matrix.names[predicted]}`, heading = el("h2", { tabindex: -1 }, title);
-	const close = () => { box.hidden = true; from.focus(); };
+	const close = () => { stop.abort(); box.hidden = true; from.focus(); };
 	const cell = (e.cells ?? []).find((c) => c.model === r.model && c.method === r.method && (c.class ?? "") === matrix.finding && c.truth === truth && c.predicted === predicted), listed = cell?.cases ?? [];
-	fill(box, el("div", { class: "plot-head" }, heading, el("span", { class: "muted" }, `${number(n)} images`), el("button", { type: "button", class: "quiet", onclick: close }, "Close")),
-		n > 0 && !e.cells ? [el("p", { class: "muted" }, "This evaluation was not asked to list the cases of its cells."), el("div", { class: "row" }, el("button", { type: "button", onclick: anew }, "Evaluate once more, with cases"))] :
-			el("p", { class: "muted small" }, n === 0 ? "No image was predicted so." : listed.length < n ? `The surest ${number(listed.length)} of ${number(n)}.` : "The surest first."),
-		gallery(listed, context));
+	const said = n === 0 ? "No image was predicted so." : !e.cells ? "This evaluation was not asked to list the cases of its cells." : listed.length < n ? `The surest ${number(listed.length)} of ${number(n)}.` : "The surest first.";
+	fill(box, el("div", { class: "plot-head" }, heading, el("span", { class: "muted" }, `${number(n)} ${n === 1 ? "image" : "images"}`), el("button", { type: "button", class: "quiet", onclick: close }, "Close")),
+		el("p", { class: "muted small" }, said), n > 0 && !e.cells && el("div", { class: "row" }, el("button", { type: "button", onclick: ({ currentTarget: button }) => { button.disabled = true; anew().finally(() => { button.disabled = false; }); } }, "Evaluate once more, with cases")),
+		gallery(listed, context, signal));
 	box.hidden = false;
 	box.onkeydown = (ev) => { if (ev.key === "Escape") close(); };
 	heading.focus({ preventScroll: true });
 	box.scrollIntoView({ block: "nearest" });
-	announce(`${listed.length} cases of ${title}.`);
+	announce(`${title}: ${said}`);
 }
 
-// gallery is a list of cases, each a thumbnail that leads to its query.
-function gallery(all, context) {
-	return el("ul", { class: "gallery" }, all.map((c) => {
-		const image = thumbImage(context.name, c.id, alt(c.id), 112, context.signal);
-		return el("li", {}, el("a", { href: context.href("query", { instance: c.id }), "aria-label": `Query with case ${shortId(c.id)}` }, image), c.probability !== undefined && el("small", {}, percent(c.probability)));
-	}));
+const shown = new WeakMap(), atOnce = 60; // what ends the cases of a box; cases that are shown together
+
+// gallery is a list of cases, each a thumbnail that leads to its query, the first of them
+// until more are asked for.
+function gallery(all, context, signal) {
+	const list = el("ul", { class: "gallery" }), more = el("button", { type: "button", onclick: () => { const at = list.childElementCount; add(); list.children[at].querySelector("a").focus(); } }, "Show more");
+	const add = () => {
+		list.append(...all.slice(list.childElementCount, list.childElementCount + atOnce).map((c) => el("li", {},
+			el("a", { href: context.href("query", { instance: c.id }), "aria-label": `Query with case ${shortId(c.id)}` }, thumbImage(context.name, c.id, alt(c.id), 112, signal)), c.probability !== undefined && el("small", {}, percent(c.probability)))));
+		more.hidden = list.childElementCount === all.length;
+	};
+	add();
+	return [list, more];
 }

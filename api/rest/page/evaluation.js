@@ -45,7 +45,7 @@ async function runs(panel, context) {
 	await Promise.all([
 		settle(body, () => form(context, options, (asked) => begin(context, asked, body)), (f) => f, { what: "Loading the form", signal: context.signal }),
 		settle(rest, () => listed(context.signal, context.name), (jobs) => (jobs.length > 0 ? list(jobs, (id) => context.href("evaluation", { job: id }), context.signal) :
-			el("p", { class: "muted" }, "None is remembered. Those that run and those that have ended appear here; the server keeps the last hundred jobs.")), { what: "Loading evaluations", signal: context.signal }),
+			el("p", { class: "muted" }, "None is remembered. Those that run and those that have ended appear here; the server keeps the last hundred jobs, and of the newest their figures.")), { what: "Loading evaluations", signal: context.signal }),
 	]);
 }
 
@@ -87,7 +87,7 @@ async function reading(main, context, id) {
 	} catch (err) {
 		panel.removeAttribute("aria-busy");
 		if (err.name === "AbortError" || context.signal.aborted) return;
-		if (err.status === 404) fill(panel, empty("The server does not remember this evaluation", `${err.message}. The last hundred jobs are kept.`, el("a", { class: "button primary", href: context.href("evaluation") }, "Run a new one")));
+		if (err.status === 404) fill(panel, empty("The server does not remember this evaluation", `${err.message}. The last hundred jobs are kept, as long as their results are not too large in all.`, el("a", { class: "button primary", href: context.href("evaluation") }, "Run a new one")));
 		else if (err.status === 401) throw err;
 		else fill(panel, failed(err, context.refresh));
 	}
@@ -113,7 +113,7 @@ async function watch(panel, context, id) {
 
 async function show(panel, context, job) {
 	const again = () => {
-		carried = job.parameters ?? {};
+		carried = job.parameters ? { cases: 0, ...job.parameters } : {};
 		context.go("evaluation");
 	};
 	if (job.state !== "done" || job.result_dropped) return fill(panel, ended(job, again));

@@ -62,7 +62,7 @@ async function page(context, job, stem, button, room) {
 	button.disabled = true;
 	fill(room, loading("The server evaluates once more with the same seed to make its report", { cancel: () => stop.abort() }));
 	try {
-		await download("POST", collectionPath(context.name, "evaluate"), stem + ".html", { body: { ...given, cases: 0, mistakes: given.mistakes < 0 ? -1 : Math.min(given.mistakes || 12, 12), without_images: !pictures }, headers: { Accept: "text/html" }, signal });
+		await download("POST", collectionPath(context.name, "evaluate"), stem + ".html", { body: { ...given, mistakes: given.mistakes < 0 ? -1 : Math.min(given.mistakes || 12, 12), without_images: !pictures }, headers: { Accept: "text/html" }, signal });
 		fill(room);
 		toast("The report is saved.");
 	} catch (err) {
@@ -121,7 +121,7 @@ function closely(context, e, job, state, pick) {
 	const bar = el("div", { class: "row picks" }, el("h2", {}, "One method closely"), choice("Method", e.results.map((o, i) => [String(i), titled(e, o)]), String(state.method), keep("method", Number), { id: "pick-method" }),
 		choice("Beside", [["-1", "none"], ...e.results.map((o, i) => [String(i), titled(e, o)]).filter(([i]) => Number(i) !== state.method)], String(state.against), keep("against", Number), { id: "pick-against" }),
 		(e.classes ?? []).length > 1 && choice("Class", e.classes.map((c) => [c, c]), state.class, keep("class", String), { id: "pick-class" }));
-	const tell = (cell) => cases(behind, context, e, r, cell, () => withCases(context, job));
+	const tell = (cell) => cases(behind, context, e, r, cell, () => withCases(context, job, state));
 	return [bar, sentence(e, r, other && other !== r ? other : null), el("div", { class: "plots" }, plots.roc(e, all, state.class), plots.pr(e, all, state.class), confusion(e, r, state.class, tell), plots.reliability(e, r, 0)), behind,
 		el("div", { class: "plots" }, other && other !== r && plots.differences(e, r, other), (e.classes ?? []).length > 2 && plots.classes(e, r), e.subgroups?.length > 0 && plots.subgroups(e, r, primary(e.results)))];
 }
@@ -134,10 +134,10 @@ function sentence(e, r, other) {
 }
 
 // withCases evaluates once more and lists cases.
-async function withCases(context, job) {
+async function withCases(context, job, state) {
 	try {
 		const next = await start(context.name, { ...job.parameters, cases: listedCases }, context.signal);
-		context.go("evaluation", { job: next.id });
+		context.go("evaluation", { job: next.id, m: state.method, a: state.against < 0 ? "" : state.against, c: state.class });
 	} catch (err) {
 		if (err.name !== "AbortError") toast(err.message, { kind: "bad" });
 	}

@@ -46,7 +46,7 @@ async function stored(main, { name, signal, href }, q) {
 
 class Query {
 	constructor(main, context, q, subject) {
-		Object.assign(this, { main, context, q, subject, cases: [], current: q.task, turns: {} });
+		Object.assign(this, { main, context, q, subject, cases: [], current: q.task, turns: {}, followed: new Set() });
 		this.evidence = el("section", { class: "card evidence", "aria-label": "Evidence" });
 		this.similar = el("div", { class: "similar-body" });
 		this.chips = el("div", { class: "row marks" });
@@ -172,26 +172,33 @@ class Query {
 		const signal = this.turnOf("labels");
 		await hinted(this.evidence, async () => {
 			const answer = await classify(context.name, subject, q, signal);
-			if (signal.aborted) return;
-			this.current ||= answer.tasks?.[0]?.task ?? "";
-			const focused = this.evidence.contains(document.activeElement);
-			fill(this.evidence, answers(context.collection, answer, { task: this.current, level: q.level, known: whose(subject, answer.query), chosen: (task) => { this.current = task; this.remember({ task }); this.grid.show(this.cases, task); } }));
-			if (focused) this.evidence.querySelector("[tabindex='0']")?.focus();
-			this.follow(answer, signal);
+			if (!signal.aborted) this.told(answer, signal);
 		}, { what: "Asking the labels", signal, again: () => this.askLabels() });
 	}
 
-	// follow asks again once the probes that the answer is without have been fitted.
+	// told shows what the labels say, and follows it.
+	told(answer, signal) {
+		const { context, q, subject, evidence } = this, kept = held(evidence);
+		this.current ||= answer.tasks?.[0]?.task ?? "";
+		fill(evidence, answers(context.collection, answer, { task: this.current, level: q.level, known: whose(subject, answer.query), chosen: (task) => { this.current = task; this.remember({ task }); this.grid.show(this.cases, task); } }));
+		kept();
+		this.follow(answer, signal);
+	}
+
+	// follow asks again, behind the answer that is shown, once there is what it is without.
 	async follow(answer, signal) {
-		const follows = el("p", { class: "muted small", role: "status" });
+		const { context, q, subject } = this, follows = el("p", { class: "muted small" });
 		try {
-			const made = await firstVersions(this.context.name, answer, signal, (tasks) => {
-				follows.textContent = `Probabilities of ${listed(tasks)} follow: ${tasks.length === 1 ? "its" : "their"} probes are being fitted for the first time.`;
-				if (tasks.length > 0 && !follows.isConnected) this.evidence.append(follows);
+			const made = await firstVersions(context.name, answer, this.followed, signal, (tasks) => {
+				const text = tasks.length > 0 ? `Probabilities of ${listed(tasks)} follow once ${tasks.length === 1 ? "its" : "their"} probes have been fitted.` : "";
+				if (text === follows.textContent) return;
+				follows.textContent = text;
+				this.evidence.append(follows);
+				announce(text);
 			});
-			if (made && made !== this.made) {
-				this.made = made; // once, should that answer be without them, too
-				return void this.askLabels();
+			if (made) {
+				const next = await classify(context.name, subject, q, signal);
+				if (!signal.aborted) return void this.told(next, signal);
 			}
 		} catch (err) {
 			if (!signal.aborted && !("status" in err)) console.error(err);
@@ -228,6 +235,16 @@ class Query {
 		const { asked, viewer: shown } = this;
 		compare(this.context, asked && { ...asked, frame: shown?.frame ?? asked.frame }, this.cases, i, this.current, this.does);
 	}
+}
+
+// held notes what is open and focused in an answer, and returns how to do so in the next.
+function held(node) {
+	const open = node.querySelector("details")?.open ?? false, focus = ["[role=tab]", "summary", ".weighed"].find((s) => node.contains(document.activeElement) && document.activeElement.matches(s));
+	return () => {
+		const details = node.querySelector("details");
+		if (details) details.open = open;
+		if (focus) node.querySelector(focus === "[role=tab]" ? "[role=tab][tabindex='0']" : focus)?.focus();
+	};
 }
 
 // hinted is settle, save that an answer stays, dimmed, until the next is there, and that

@@ -35,7 +35,7 @@ function shown(url, id, label, signal) {
 
 // thumbImage is thumb as the image itself, so many CSS pixels a side.
 export function thumbImage(collection, id, alt, side, signal) {
-	const image = el("img", { alt, width: side, height: side, draggable: "false" });
-	picture(collectionPath(collection, "instances", id, "thumbnail"), signal).then((url) => { image.src = url; }, () => { image.alt = "No picture of " + shortId(id); });
+	const image = el("img", { alt: "", width: side, height: side, draggable: "false" }); // words would be drawn until it is there
+	picture(collectionPath(collection, "instances", id, "thumbnail"), signal).then((url) => Object.assign(image, { alt, src: url }), () => { image.alt = "No picture of " + shortId(id); });
 	return image;
 }

@@ -62,19 +62,37 @@ func TestAStoredCaseIsAskedByAndWhatItRestsOnIsSaid(t *testing.T) {
 	b.accessible("an answer, light")
 }
 
-// Who asks before probes have been fitted gets probabilities as soon as they are.
+// Who asks before probes have been fitted gets probabilities as soon as they are, of each
+// task, also where nobody can say how unusual what is asked about is.
 func TestProbabilitiesFollowWhenTheProbesHaveBeenFitted(t *testing.T) {
 	b := open(t, "", b0(t))
 	b.settled()
-	toLabel(t, b.w, "fitted-soon", single, 30, 30)
-	b.goTo("#/query/fitted-soon?instance=" + b.first("fitted-soon"))
+	toLabel(t, b.w, "fitted-soon", append(single, map[string]any{"name": "side", "classes": []string{"left", "right"}}), 30, 30)
+	var page struct {
+		Instances []struct {
+			ID     string
+			Labels map[string]struct{ Classes []string }
+		}
+	}
+	b.w.ask(t, "GET", "/v1/collections/fitted-soon/instances?limit=100", nil, &page)
+	var labels []map[string]any
+	for _, one := range page.Instances {
+		side := map[string]string{"normal": "left", "pneumonia": "right"}[one.Labels["finding"].Classes[0]]
+		labels = append(labels, map[string]any{"instance": one.ID, "task": "side", "classes": []string{side}})
+	}
+	b.w.ask(t, "POST", "/v1/collections/fitted-soon/labels", map[string]any{"labels": labels}, nil)
+	b.goTo("#/query/fitted-soon?instance=" + page.Instances[0].ID)
 	b.await(evidence)
-	b.await(`document.querySelector(".evidence .gauge.strong") || document.querySelector(".evidence").innerText.includes("Probabilities of finding follow")`)
+	b.await(`document.querySelector(".evidence .gauge.strong") || document.querySelector(".evidence").innerText.includes("have been fitted")`)
 	b.accessible("an answer before the probes have been fitted")
-	b.w.ask(t, "POST", "/v1/collections/fitted-soon/probes/finding/retrain", map[string]any{}, nil) // others' turns are long
-	b.await(probabilities)
-	b.await(`!document.querySelector(".evidence").innerText.includes("Probabilities of finding follow")`)
-	b.awaitText(".evidence", "Unusual:")
+	for _, task := range []string{"finding", "side"} { // at once: others' turns are long
+		b.w.ask(t, "POST", "/v1/collections/fitted-soon/probes/"+task+"/retrain", map[string]any{}, nil)
+		b.click(".evidence #tab-" + task)
+		b.await(probabilities)
+		b.awaitText(".evidence", "Unusual:")
+	}
+	b.await(`!document.querySelector(".evidence").innerText.includes("have been fitted")`)
+	b.await(`document.activeElement.matches(".evidence [role=tab]")`)
 }
 
 func TestAnAddressOpensItsQueryAgain(t *testing.T) {
