@@ -87,6 +87,7 @@ func TestProbabilitiesFollowWhenTheProbesHaveBeenFitted(t *testing.T) {
 	b.accessible("an answer before the probes have been fitted")
 	for _, task := range []string{"finding", "side"} { // at once: others' turns are long
 		b.w.ask(t, "POST", "/v1/collections/fitted-soon/probes/"+task+"/retrain", map[string]any{}, nil)
+		b.await(`![...document.querySelectorAll(".evidence p")].some((p) => p.innerText.includes("have been fitted") && p.innerText.includes(` + quoted(task) + `))`) // then nothing is drawn anew
 		b.click(".evidence #tab-" + task)
 		b.await(probabilities)
 		b.awaitText(".evidence", "Unusual:")
