@@ -23,22 +23,37 @@ func row(card, name string) string {
 }
 
 // mouse clicks in the middle of the element that an expression gives, once it is there
-// and in front, also if another has taken its place since.
+// and in front, also if another has taken its place since. Where the page has moved
+// between the look and the click, it looks again.
 func (b *tab) mouse(expression string) {
 	b.t.Helper()
-	const at = `(() => {
+	at := fmt.Sprintf(`(() => {
 		const e = %s;
 		if (!e || e.ariaDisabled === "true") return null;
 		e.scrollIntoView({ block: "center" });
 		const r = e.getBoundingClientRect(), at = [r.x + r.width / 2, r.y + r.height / 2];
 		return e.contains(document.elementFromPoint(...at)) ? at : null;
-	})()`
-	b.await(fmt.Sprintf(at, expression))
-	where := value[[]float64](b, fmt.Sprintf(at, expression))
-	if len(where) != 2 {
-		b.t.Fatalf("%s: is not there any more", expression)
+	})()`, expression)
+	for range 10 {
+		b.await(at)
+		b.script(fmt.Sprintf(`removeEventListener("click", window.struck, true);
+			window.hit = false;
+			window.struck = (ev) => {
+				const e = %s;
+				window.hit = Boolean(e?.contains(ev.target));
+				if (!window.hit) ev.stopImmediatePropagation();
+			};
+			addEventListener("click", window.struck, { capture: true, once: true })`, expression))
+		where := value[[]float64](b, at)
+		if len(where) != 2 {
+			continue
+		}
+		b.do(chromedp.MouseClickXY(where[0], where[1]))
+		if value[bool](b, "window.hit") {
+			return
+		}
 	}
-	b.do(chromedp.MouseClickXY(where[0], where[1]))
+	b.t.Fatalf("%s: cannot be hit", expression)
 }
 
 // within presses the button of a row, and answers that of the dialog in front.
