@@ -1,8 +1,6 @@
 package api
 
 import (
-	"slices"
-
 	"nearcase/probe/eval"
 	"nearcase/probe/eval/report"
 )
@@ -21,8 +19,12 @@ func (v *evaluation) cells(methods []method, predicted []eval.Predictions) (all 
 	for i, m := range methods {
 		for _, c := range eval.Cells(truth, predicted[i]) {
 			listed := report.Cell{Model: m.Model, Method: m.Predictions.Method, Class: c.Class, Truth: c.Truth, Predicted: c.Predicted, N: len(c.Images)}
-			for _, at := range c.Images[:min(len(c.Images), v.o.Cases)] {
-				listed.Cases = append(listed.Cases, v.listed(predicted[i], c, at))
+			for k, at := range c.Images[:min(len(c.Images), v.o.Cases)] {
+				one := report.Listed{ID: v.cases[v.tested[at]].Instance.ID}
+				if predicted[i].Probabilities != nil {
+					one.Probability = &c.Sure[k]
+				}
+				listed.Cases = append(listed.Cases, one)
 			}
 			all = append(all, listed)
 		}
@@ -48,22 +50,4 @@ func capCells(all []report.Cell, most int) (each int, capped bool) {
 		all[i].Cases = c.Cases[:min(len(c.Cases), each)]
 	}
 	return each, true
-}
-
-// listed is an image in a cell, with the probability of what was predicted.
-func (v *evaluation) listed(p eval.Predictions, c eval.Cell, at int) report.Listed {
-	l := report.Listed{ID: v.cases[v.tested[at]].Instance.ID}
-	if p.Probabilities == nil {
-		return l
-	}
-	if c.Class == "" {
-		l.Probability = &p.Probabilities[at][c.Predicted]
-		return l
-	}
-	present := p.Probabilities[at][slices.Index(v.task.Classes, c.Class)]
-	if c.Predicted == 1 {
-		present = 1 - present
-	}
-	l.Probability = &present
-	return l
 }

@@ -16,6 +16,9 @@ type Cell struct {
 	Truth, Predicted int
 	// Images are positions in Truth.Y, those first whose prediction was the surest.
 	Images []int
+	// Sure are the probabilities of what was predicted of these, or where the method
+	// gives none what its scores make of them, comparable with each other alone.
+	Sure []float64
 }
 
 // Cells returns the cells of a method's confusion matrices that have images, by row
@@ -39,7 +42,7 @@ func Cells(t Truth, p Predictions) (all []Cell) {
 			case p.predicts(t, i, c):
 				return 1 - int(y), 0, sure
 			}
-			return 1 - int(y), 1, -sure
+			return 1 - int(y), 1, 1 - sure
 		})...)
 	}
 	return all
@@ -56,8 +59,10 @@ func matrix(class string, side, n int, of func(i int) (truth, predicted int, sur
 			c.Class, c.Truth, c.Predicted, c.Images = class, truth, predicted, append(c.Images, i)
 		}
 	}
-	for _, c := range cells {
+	for k := range cells {
+		c := &cells[k]
 		slices.SortStableFunc(c.Images, func(a, b int) int { return cmp.Compare(sure[b], sure[a]) })
+		c.Sure = at(sure, c.Images)
 	}
 	return slices.DeleteFunc(cells, func(c Cell) bool { return len(c.Images) == 0 })
 }

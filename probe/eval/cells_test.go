@@ -93,13 +93,13 @@ func TestCellsBeginWithTheSurest(t *testing.T) {
 	nan := math.NaN()
 	truth := Truth{Classes: []string{"a", "b"}, Y: [][]float64{{1, 0}, {1, 0}, {0, 1}, {1, 0}}}
 	p := Predictions{Scores: [][]float64{{.6, .4}, {.9, .1}, {.8, .2}, {.3, .7}}}
-	want := []Cell{{"", 0, 0, []int{1, 0}}, {"", 0, 1, []int{3}}, {"", 1, 0, []int{2}}}
+	want := []Cell{{"", 0, 0, []int{1, 0}, []float64{.9, .6}}, {"", 0, 1, []int{3}, []float64{.7}}, {"", 1, 0, []int{2}, []float64{.8}}}
 	if got := Cells(truth, p); !reflect.DeepEqual(got, want) {
 		t.Errorf("Cells = %v, want %v", got, want)
 	}
 	truth = Truth{Classes: []string{"a"}, Multi: true, Y: [][]float64{{1}, {0}, {0}, {nan}}}
 	p = Predictions{Scores: [][]float64{{.7}, {.3}, {.1}, {.9}}}
-	want = []Cell{{"a", 0, 0, []int{0}}, {"a", 1, 1, []int{2, 1}}}
+	want = []Cell{{"a", 0, 0, []int{0}, []float64{.7}}, {"a", 1, 1, []int{2, 1}, []float64{.9, .7}}}
 	if got := Cells(truth, p); !reflect.DeepEqual(got, want) {
 		t.Errorf("Cells = %v, want %v", got, want)
 	}

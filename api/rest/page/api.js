@@ -34,9 +34,9 @@ export class Problem extends Error {
 // collectionPath("cxr", "instances", id).
 export const collectionPath = (...parts) => "/v1/collections/" + parts.map(encodeURIComponent).join("/");
 
-// listed asks for a page of a collection's instances by what the contract calls
+// listInstances asks for a page of a collection's instances by what the contract calls
 // ListOptions. A filter may name a patient: it is in no address.
-export const listed = (name, options, signal) => ask("POST", collectionPath(name, "instances", "list"), { body: options, signal });
+export const listInstances = (name, options, signal) => ask("POST", collectionPath(name, "instances", "list"), { body: options, signal });
 
 // respond asks and returns the response of a 2xx, or throws a Problem; an aborted
 // request throws an AbortError. Query values that are "" or undefined are left out,

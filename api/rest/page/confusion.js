@@ -69,8 +69,8 @@ function drawn({ names, counts }) {
 	return { nodes, width: left + names.length * side + 10, height: 60 + names.length * side };
 }
 
-// cases shows the cases of a cell in a box, some at a time, until signal is aborted or
-// another cell is shown there. anew evaluates once more where the evaluation was not asked
+// cases shows the cases of a cell in a box, some at a time, until it is closed or another
+// cell is shown there. anew evaluates once more where the evaluation was not asked
 // to list them.
 export function cases(box, context, e, r, { matrix, truth, predicted, n, from }, anew) {
 	shown.get(box)?.abort();

@@ -3,7 +3,7 @@
 //
 //	const filters = filterChips(context, filter, (filter) => …);
 //	box.append(filters.node);
-import { listed } from "./api.js";
+import { listInstances } from "./api.js";
 import { chip, el, fill } from "./ui.js";
 import { addForm } from "./filterform.js";
 
@@ -27,7 +27,7 @@ export function filterChips(context, filter, changed) {
 }
 
 // check asks the server whether it takes a filter, and throws what it says if not.
-export const check = (context, filter) => listed(context.name, { filter, limit: 1 }, context.signal);
+export const check = (context, filter) => listInstances(context.name, { filter, limit: 1 }, context.signal);
 
 // conjuncts are the filters that must all pass, joined the one that says so.
 const conjuncts = (filter) => (!filter ? [] : filter.all && Object.keys(filter).length === 1 ? filter.all : [filter]);

@@ -1,5 +1,5 @@
 // The orders in which the cases of a task come to be labelled, and where each is from.
-import { collectionPath, listed, pages, work } from "./api.js";
+import { collectionPath, listInstances, pages, work } from "./api.js";
 
 // atOnce is how many cases are asked for at a time.
 const atOnce = 40;
@@ -45,7 +45,7 @@ export async function queue(order, q) {
 
 async function first(filter, q) {
 	const items = [];
-	for await (const page of pages((cursor) => listed(q.name, { filter, limit: 100, cursor }, q.signal))) {
+	for await (const page of pages((cursor) => listInstances(q.name, { filter, limit: 100, cursor }, q.signal))) {
 		items.push(...(page.instances ?? []).filter((i) => !q.seen.has(i.id)).map((i) => ({ id: i.id, reason: "" })));
 		if (items.length >= atOnce) break;
 	}
@@ -81,7 +81,7 @@ function distinct(items) {
 
 // progress resolves with how many instances have a label for the task, and all.
 export async function progress(name, task, signal) {
-	const count = async (filter) => (await listed(name, { filter, limit: 1, count: true }, signal)).count ?? 0;
+	const count = async (filter) => (await listInstances(name, { filter, limit: 1, count: true }, signal)).count ?? 0;
 	const [labelled, all] = await Promise.all([count({ task, labelled: true }), count()]);
 	return { labelled, all };
 }

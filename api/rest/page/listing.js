@@ -1,5 +1,5 @@
 // Lists of the server's that are read page by page as they are scrolled through.
-import { listed } from "./api.js";
+import { listInstances } from "./api.js";
 
 const pageSize = 200, mostPages = 12;
 
@@ -20,7 +20,7 @@ export class Listing {
 
 	// begin loads the first page with the count, or throws.
 	async begin(signal) {
-		const page = await listed(this.name, { ...this.options, limit: pageSize, count: true }, signal);
+		const page = await listInstances(this.name, { ...this.options, limit: pageSize, count: true }, signal);
 		this.count = page.count;
 		this.keep(0, page);
 	}
@@ -68,7 +68,7 @@ export class Listing {
 			const abort = new AbortController();
 			this.loading = { page: p, abort };
 			try {
-				const page = await listed(this.name, { ...this.options, limit: pageSize, cursor: this.cursors[p] }, abort.signal);
+				const page = await listInstances(this.name, { ...this.options, limit: pageSize, cursor: this.cursors[p] }, abort.signal);
 				const known = this.cursors.length;
 				this.keep(p, page);
 				if (this.next() === p || (this.cursors.length === known && !page.next && this.next() > p)) break; // the list has become shorter
@@ -88,7 +88,7 @@ export class Listing {
 	async slice(first, last, signal) {
 		const items = [];
 		for (let cursor = "", at = 0; at <= last;) {
-			const page = await listed(this.name, { ...this.options, limit: 1000, cursor }, signal);
+			const page = await listInstances(this.name, { ...this.options, limit: 1000, cursor }, signal);
 			page.instances.forEach((instance, i) => { if (at + i >= first && at + i <= last) items.push(this.trim(instance)); });
 			at += page.instances.length;
 			if (!(cursor = page.next)) break;
