@@ -65,6 +65,9 @@ func unguarded(t testing.TB, w *world) *world {
 		t.Fatal(err)
 	}
 	open := &world{dir: dir, binary: w.binary}
+	if err := open.samePatients(); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := open.run("ingest", "--collection", drawn, filepath.Join(w.dir, "phantoms", "labels.csv")); err != nil {
 		t.Fatal(err)
 	}
