@@ -45,8 +45,9 @@ type beam struct {
 	touched []uint32 // rows whose bit is set
 	ids     []uint32
 	dots    []int32
-	skims   bool   // scores heads
-	without uint32 // a row that is not met; 0 is none, else one more than it
+	skims   bool     // scores heads
+	without uint32   // a row that is not met; 0 is none, else one more than it
+	loose   []uint32 // rows to be scored that a walk may not come to
 }
 
 var beams = sync.Pool{New: func() any { return new(beam) }}

@@ -149,8 +149,11 @@ func TestSearchesWhileWriting(t *testing.T) {
 
 // unwrapped is the index itself, which Freeze and Tune know.
 func unwrapped(x Index) Index {
-	if w, ok := x.(walker); ok {
-		return w.Graph
+	switch x := x.(type) {
+	case walker:
+		return x.Graph
+	case loosener:
+		return x.Graph
 	}
 	return x
 }

@@ -307,7 +307,7 @@ func replaceHalf(b *testing.B, x Index, vectors [][]float32, keys []uint64, next
 }
 
 // recallOf is the recall@10 of an index on queries.
-func recallOf(b *testing.B, x Index, queries [][]float32) float64 {
+func recallOf(b testing.TB, x Index, queries [][]float32) float64 {
 	hits := 0
 	for _, q := range queries {
 		want, _ := x.SearchExact(q, 10, Filter{})

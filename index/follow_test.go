@@ -108,6 +108,8 @@ func (w *follower) check(t *rapid.T) {
 		mustBeSound(t, x)
 	case walker:
 		mustBeSound(t, x.Graph)
+	case loosener:
+		mustBeSound(t, x.Graph)
 	}
 }
 

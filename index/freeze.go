@@ -1,6 +1,7 @@
 package index
 
 import (
+	"context"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -25,8 +26,10 @@ type Snapshot struct {
 
 // Freeze captures the state of an index, which must not be changed meanwhile:
 // that takes about 50 ms for a million rows. Discard must follow soon, after Write
-// and Adopt if the snapshot is wanted, since no row is used again before.
+// and Adopt if the snapshot is wanted, since no row is used again before. What
+// AddLoose added is linked first.
 func Freeze(x Index) *Snapshot {
+	_ = Link(context.Background(), x)
 	r, spec := rowsOf(x)
 	ticket := r.epochs.enter()
 	s := &Snapshot{rows: r, view: r.view(), release: sync.OnceFunc(func() { r.epochs.leave(ticket) })}

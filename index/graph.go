@@ -13,7 +13,8 @@ import (
 //
 // Searches hold no lock and go on while rows are added and removed. A removed
 // row still leads to others until the lists that hold it are mended, some with
-// every later removal; then its place is used again.
+// every later removal; then its place is used again. A row of AddLoose is scored by
+// every search until Link makes lists lead to it.
 type Graph struct {
 	*rows
 	spec              Spec
@@ -25,6 +26,7 @@ type Graph struct {
 	upperUsed         int           // slots of the arrays' upper in use
 	spare             spare
 	sweep             sweep
+	loose             atomic.Pointer[[]uint32] // see looseRows
 }
 
 // entry is where searches begin, a row of the highest layer. 0 is none.
@@ -97,10 +99,15 @@ func (g *Graph) Remove(key uint64) bool {
 	g.write.Lock()
 	defer g.write.Unlock()
 	row, ok := g.hide(key)
-	if ok {
+	if !ok {
+		return false
+	}
+	if g.unloose(row) {
+		g.mendDue()
+	} else {
 		g.unlink(row)
 	}
-	return ok
+	return true
 }
 
 // SetEf sets the width of the beam that a search for few neighbours walks with.
@@ -120,14 +127,14 @@ func (g *Graph) search(vector []float32, k int, f *Filter, ef int) ([]Neighbour,
 		return nil, fmt.Errorf("index: search: %w", err)
 	}
 	defer g.epochs.leave(g.epochs.enter())
+	loose := g.looseRows()                           // before the entry: what has left them is linked
 	e, hidden := entry(g.entry.Load()), g.unknown(f) // before the view, which then has their rows
 	v := g.view()
 	b := beams.Get().(*beam)
 	defer beams.Put(b)
 	b.query.set(vector, v.frame)
-	b.without, b.skims = hidden, v.hasHeads()
-	k = min(k, g.Len())
-	if e == 0 || k <= 0 {
+	b.without, b.skims, b.loose = hidden, v.hasHeads(), loose
+	if k = min(k, g.Len()); k <= 0 {
 		return nil, nil
 	}
 	if found, ok := g.walk(&v, b, e, k, ef, f); ok {
@@ -149,7 +156,7 @@ func (g *Graph) unknown(f *Filter) uint32 {
 }
 
 // walk searches with beams as wide as the filter needs, and gives up where a
-// scan would be faster.
+// scan would be faster or there is no entry.
 func (g *Graph) walk(v *view, b *beam, e entry, k, ef int, f *Filter) ([]Neighbour, bool) {
 	matching := g.Len()
 	if f.In != nil {
@@ -159,12 +166,13 @@ func (g *Graph) walk(v *view, b *beam, e entry, k, ef int, f *Filter) ([]Neighbo
 	if matching < g.Len() {
 		width = width * g.Len() / max(1, matching)
 	}
-	for width < g.widest(matching) {
+	for e != 0 && width < g.widest(matching) {
 		b.explore(v, b.descend(v, e.row(), e.level(), 0), 0, width)
 		b.refine(v)
-		found, depth := b.rank(v, k, f)
-		if len(found) == k && (depth <= width/2 || width >= g.Len()) {
-			return found, true
+		best, depth := b.rank(v, k, f)
+		if len(best.heap) == k && (depth <= width/2 || width >= g.Len()) {
+			v.considerLoose(best, &b.query, f, b.loose)
+			return best.ranked(), true
 		}
 		width = max(2*width, 2*depth)
 	}
@@ -187,8 +195,8 @@ func (g *Graph) widest(matching int) int {
 
 // rank scores the rows of best exactly, as far as they can be among the k best,
 // and returns these and how far down best the last of the first k stood.
-func (b *beam) rank(v *view, k int, f *Filter) (found []Neighbour, depth int) {
-	best := newTop(k, f)
+func (b *beam) rank(v *view, k int, f *Filter) (best *top, depth int) {
+	best = newTop(k, f)
 	// The walk may have met rows whose blocks were made after the view.
 	b.remove(func(row uint32) bool { return !v.holds(row) })
 	for i, c := range b.best {
@@ -208,5 +216,5 @@ func (b *beam) rank(v *view, k int, f *Filter) (found []Neighbour, depth int) {
 			depth = i + 1
 		}
 	}
-	return best.ranked(), depth
+	return best, depth
 }

@@ -59,8 +59,8 @@ func (b *begun) finish(t fataler, vector []float32) {
 		w := new(beam)
 		w.query.set(vector, b.view.frame)
 		w.explore(&b.view, w.descend(&b.view, b.entry.row(), b.entry.level(), 0), 0, n)
-		found, _ := w.rank(&b.view, n, &Filter{})
-		b.mustBeTrue(t, "walk", vector, found)
+		best, _ := w.rank(&b.view, n, &Filter{})
+		b.mustBeTrue(t, "walk", vector, best.ranked())
 	}
 	b.rows.epochs.leave(b.ticket)
 }

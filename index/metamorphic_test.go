@@ -95,13 +95,14 @@ func drawSearch(r *rand.Rand, pool [][]float32, next uint64) step {
 type setup struct {
 	spec     Spec
 	procs    int
-	batch    int // the most vectors of one call; 1 is Add
-	restarts int // one step in so many is followed by Save and Load; 0 is never
+	batch    int  // the most vectors of one call; 1 is Add
+	restarts int  // one step in so many is followed by Save and Load; 0 is never
+	loose    bool // what is added is linked later, and in part
 	r        *rand.Rand
 }
 
 func (s setup) String() string {
-	return fmt.Sprintf("%+v, GOMAXPROCS %d, batches of %d, restarts in %d", s.spec, s.procs, s.batch, s.restarts)
+	return fmt.Sprintf("%+v, GOMAXPROCS %d, batches of %d, restarts in %d, loose %t", s.spec, s.procs, s.batch, s.restarts, s.loose)
 }
 
 // drawSetups draws configurations; each engine has one.
@@ -113,7 +114,7 @@ func drawSetups(r *rand.Rand) (setups []setup) {
 	} {
 		setups = append(setups, setup{
 			spec: spec, procs: 1 + r.IntN(4), batch: []int{1, 1 + r.IntN(50), 1000}[r.IntN(3)],
-			restarts: []int{0, 3, 15}[r.IntN(3)], r: rand.New(rand.NewPCG(r.Uint64(), 0)),
+			restarts: []int{0, 3, 15}[r.IntN(3)], loose: r.IntN(2) == 0, r: rand.New(rand.NewPCG(r.Uint64(), 0)),
 		})
 	}
 	return setups
@@ -180,7 +181,16 @@ func (s setup) do(t *testing.T, x Index, o *oracle, step step) {
 			mustAdd(t, x, step.add[from], step.vectors[from])
 			continue
 		}
-		mustAddAll(t, x, step.add[from:to], step.vectors[from:to])
+		if !s.loose {
+			mustAddAll(t, x, step.add[from:to], step.vectors[from:to])
+			continue
+		}
+		if err := AddLoose(x, step.add[from:to], step.vectors[from:to]); err != nil {
+			t.Fatalf("AddLoose(%d keys) = %v, want no error", to-from, err)
+		}
+		if g, ok := x.(*Graph); ok && s.r.IntN(2) == 0 {
+			g.linkSome()
+		}
 	}
 	for i, key := range step.add {
 		o.add(key, step.vectors[i])

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"nearcase/index/simd"
@@ -158,7 +159,7 @@ func (w walker) Search(vector []float32, k int, f Filter) ([]Neighbour, error) {
 // walked returns what one walk with a beam of a width finds.
 func (g *Graph) walked(vector []float32, k, width int, f Filter) []Neighbour {
 	defer g.epochs.leave(g.epochs.enter())
-	e := entry(g.entry.Load())
+	loose, e := g.looseRows(), entry(g.entry.Load())
 	v, b := g.view(), new(beam)
 	if k = min(k, g.Len()); e == 0 || k <= 0 {
 		return nil
@@ -167,8 +168,29 @@ func (g *Graph) walked(vector []float32, k, width int, f Filter) []Neighbour {
 	b.skims = v.hasHeads()
 	b.explore(&v, b.descend(&v, e.row(), e.level(), 0), 0, width)
 	b.refine(&v)
-	found, _ := b.rank(&v, k, &f)
-	return found
+	best, _ := b.rank(&v, k, &f)
+	v.considerLoose(best, &b.query, &f, loose)
+	return best.ranked()
+}
+
+// loosener is a walker that links what is added only in part, and later.
+type loosener struct {
+	walker
+	calls *atomic.Int64
+}
+
+func (l loosener) Add(key uint64, vector []float32) error {
+	return l.AddAll([]uint64{key}, [][]float32{vector})
+}
+
+func (l loosener) AddAll(keys []uint64, vectors [][]float32) error {
+	switch l.calls.Add(1) % 8 {
+	case 0:
+		return l.Graph.AddAll(keys, vectors) // before those that are loose
+	case 4:
+		l.linkSome()
+	}
+	return AddLoose(l.Graph, keys, vectors)
 }
 
 // engine is one way to make an index.
@@ -180,6 +202,8 @@ type engine struct {
 
 func walking(x Index) Index { return walker{x.(*Graph)} }
 
+func loosening(x Index) Index { return loosener{walker{x.(*Graph)}, new(atomic.Int64)} }
+
 // engines are all of them. The approximate ones are also there tuned low, so that
 // few vectors suffice for their graphs to answer, and to err.
 var engines = []engine{
@@ -188,6 +212,7 @@ var engines = []engine{
 	{"walking graph", Spec{Engine: EngineGraph, EfConstruction: 40}, walking},
 	{"small graph", Spec{Engine: EngineGraph, M: 4, EfConstruction: 8, EfSearch: 1}, walking},
 	{"smallest graph", Spec{Engine: EngineGraph, M: 1, EfConstruction: 1, EfSearch: 1}, walking},
+	{"loose graph", Spec{Engine: EngineGraph, M: 4, EfConstruction: 8, EfSearch: 1}, loosening},
 	{"coder", Spec{Engine: EngineCoder, M: 4, Candidates: 2}, nil},
 }
 

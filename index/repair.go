@@ -28,13 +28,19 @@ func (s *sweep) setLinked(row uint32) {
 	s.linked[row/64] |= 1 << (row % 64)
 }
 
-func (s *sweep) isLinked(row uint32) bool { return s.linked[row/64]>>(row%64)&1 != 0 }
+func (s *sweep) isLinked(row uint32) bool {
+	return int(row/64) < len(s.linked) && s.linked[row/64]>>(row%64)&1 != 0
+}
 
-// unlink notes that a row was removed and goes on mending; when nothing is left
-// it mends everything. The caller holds write.
+// unlink notes that a row was removed and goes on mending. The caller holds write.
 func (g *Graph) unlink(row uint32) {
+	g.sweep.waiting = append(g.sweep.waiting, row)
+	g.mendDue()
+}
+
+// mendDue goes on mending if that is due; when nothing is left it mends everything.
+func (g *Graph) mendDue() {
 	s := &g.sweep
-	s.waiting = append(s.waiting, row)
 	for {
 		due := max(16, g.Len()/sweepShare)
 		if g.Len() == 0 {
@@ -92,10 +98,10 @@ func (g *Graph) endRound(v *view) {
 	s.leaving = nil
 }
 
-// highest is a live row of the highest layer, as an entry.
+// highest is a live row of the highest layer that is not loose, as an entry.
 func (g *Graph) highest(v *view) (best entry) {
 	for row := range uint32(v.n) {
-		if level := int(v.level[row]); v.isAlive(row) && (best == 0 || level > best.level()) {
+		if level := int(v.level[row]); v.isAlive(row) && g.sweep.isLinked(row) && (best == 0 || level > best.level()) {
 			best = entryOf(row, level)
 		}
 	}

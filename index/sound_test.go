@@ -21,7 +21,7 @@ func mustBeSound(t fataler, g *Graph) {
 // removal is not yet mended.
 func (g *Graph) linkedRows() (rows []uint32) {
 	for row := range uint32(g.next) {
-		if int(row/64) < len(g.sweep.linked) && g.sweep.isLinked(row) {
+		if g.sweep.isLinked(row) {
 			rows = append(rows, row)
 		}
 	}
@@ -48,8 +48,8 @@ func mustBeASoundList(t fataler, g *Graph, v *view, owner uint32, layer int) {
 	}
 }
 
-// Every row is linked, in a grave or free; the linked ones are alive, leaving or
-// waiting, and only they have keys.
+// Every row is linked, loose, in a grave or free; the linked ones are alive, leaving or
+// waiting, the loose ones alive, and only they have keys.
 func mustHaveARowEach(t fataler, g *Graph, linked []uint32) {
 	t.Helper()
 	state := make([]string, g.next)
@@ -73,9 +73,15 @@ func mustHaveARowEach(t fataler, g *Graph, linked []uint32) {
 	for _, row := range slices.Concat(g.sweep.leaving, g.sweep.waiting) {
 		put(row, "waiting")
 	}
-	if len(linked) != live+len(g.sweep.leaving)+len(g.sweep.waiting) || live != g.Len() {
-		t.Fatalf("%d linked rows, %d alive, %d leaving, %d waiting, Len() = %d, want them to add up",
-			len(linked), live, len(g.sweep.leaving), len(g.sweep.waiting), g.Len())
+	loose := g.looseRows()
+	for i, row := range loose {
+		if state[row] != "alive" || g.sweep.isLinked(row) || slices.Contains(loose[:i], row) {
+			t.Fatalf("loose row %d is %q, linked %t, of %v, want it alive, not linked and there once", row, state[row], g.sweep.isLinked(row), loose)
+		}
+	}
+	if len(linked)+len(loose) != live+len(g.sweep.leaving)+len(g.sweep.waiting) || live != g.Len() {
+		t.Fatalf("%d linked rows, %d loose, %d alive, %d leaving, %d waiting, Len() = %d, want them to add up",
+			len(linked), len(loose), live, len(g.sweep.leaving), len(g.sweep.waiting), g.Len())
 	}
 	for _, grave := range g.graves {
 		put(grave.row, "in a grave")

@@ -82,9 +82,12 @@ func (l *Catalog) all() []*collection {
 	return slices.Collect(maps.Values(l.collections))
 }
 
-// upkeep rebuilds, tunes and saves the index where that is due. What fails is
+// upkeep links, rebuilds, tunes and saves the index where that is due. What fails is
 // logged, and tried again when there are many more vectors.
 func (c *collection) upkeep(ctx context.Context, o occasion) {
+	if idx := c.engine(); index.IsLoose(idx) {
+		c.report("index linked", index.Link(ctx, idx))
+	}
 	if c.needsRebuild() {
 		c.report("index rebuilt", c.rebuild(ctx))
 	}

@@ -65,13 +65,13 @@ func (c *collection) openSmall() error {
 }
 
 // follow applies to the collection, and to its index, what the log has that they do
-// not know yet.
+// not know yet. The maintenance links the vectors, which takes the most time.
 func (c *collection) follow() error {
 	last, err := c.lastInLog()
 	if err != nil {
 		return err
 	}
-	fresh, since := feed{idx: c.idx}, min(c.snapshot, c.rowsAt)
+	fresh, since := feed{idx: c.idx, loose: true}, min(c.snapshot, c.rowsAt)
 	err = c.replay(since, c.snapshot, func(e store.Entry) error {
 		if err := c.tell(e.Key-since, last-since); err != nil {
 			return err
@@ -101,6 +101,7 @@ func (c *collection) tell(done, of store.Key) error {
 // feed gives an index the vectors of log entries, many at a time.
 type feed struct {
 	idx     index.Index
+	loose   bool // see index.AddLoose
 	keys    []uint64
 	vectors [][]float32
 }
@@ -124,7 +125,11 @@ func (f *feed) flush() error {
 	if len(f.keys) == 0 {
 		return nil
 	}
-	if err := f.idx.AddAll(f.keys, f.vectors); err != nil {
+	add := f.idx.AddAll
+	if f.loose {
+		add = func(keys []uint64, vectors [][]float32) error { return index.AddLoose(f.idx, keys, vectors) }
+	}
+	if err := add(f.keys, f.vectors); err != nil {
 		return fmt.Errorf("index entries from %d: %w", f.keys[0], err)
 	}
 	f.keys, f.vectors = f.keys[:0], f.vectors[:0]

@@ -227,6 +227,11 @@ func TestOldSnapshotsCatchUp(t *testing.T) {
 			if got := answers(t, again, "c", false); share(got, want) < least {
 				t.Errorf("answers after catching up: %.3f of the exact ones, want %g", share(got, want), least)
 			}
+			again.Upkeep() // has linked what is new, or waits for who does
+			linked := slices.ContainsFunc(j.lines(t, "INFO"), func(l line) bool { return l.Msg == "index linked" })
+			if got := answers(t, again, "c", false); linked != (engine == "graph") || share(got, want) < least {
+				t.Errorf("after upkeep: linked %t, %.3f of the exact answers, want %g", linked, share(got, want), least)
+			}
 			found, err := again.Search(t.Context(), "c", store.Query{Vector: storetest.Unit(rand.New(rand.NewPCG(1, 1))), K: 9, Labelled: "devices", Classes: []string{"line"}})
 			if err != nil || len(found) != 1 || found[0].Instance.ID != "i40" {
 				t.Errorf("Search for a label given since: got %v, %v, want i40", found, err)
