@@ -2,7 +2,6 @@ package api
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -23,16 +22,9 @@ const (
 	thumbnail = 96 // pixels of the longer side
 )
 
-// wrong is a tested image that was predicted wrongly, with how sure that was.
-type wrong struct {
-	at        int
-	predicted []string
-	sure      float64
-}
-
 // mistakes shows the surest errors of the best method that gives probabilities,
 // or else of the best: one of each patient.
-func (v *evaluation) mistakes(ctx context.Context, methods []method, results []eval.Result) (all []report.Mistake) {
+func (v *evaluation) mistakes(ctx context.Context, methods []method, predicted []eval.Predictions, results []eval.Result) (all []report.Mistake) {
 	best := bestResult(methods, results)
 	if best < 0 || v.o.Mistakes == 0 {
 		return nil
@@ -41,8 +33,8 @@ func (v *evaluation) mistakes(ctx context.Context, methods []method, results []e
 	m := methods[best]
 	w := v.networks[slices.IndexFunc(v.networks, func(w *network) bool { return w.Name == m.Model })]
 	seen := map[string]bool{}
-	for _, e := range v.errors(m) {
-		if family := v.families[e.at]; !seen[family] && len(all) < v.o.Mistakes {
+	for _, e := range eval.Mistakes(v.truth.Only(v.tested), predicted[best]) {
+		if family := v.families[v.tested[e.Image]]; !seen[family] && len(all) < v.o.Mistakes {
 			seen[family] = true
 			all = append(all, v.mistake(ctx, w, m, e))
 		}
@@ -67,57 +59,15 @@ func bestResult(methods []method, results []eval.Result) int {
 	return best
 }
 
-// errors are the images that a method predicts wrongly, the surest first.
-func (v *evaluation) errors(m method) (all []wrong) {
-	for _, i := range v.tested {
-		row := m.Scores[i]
-		if m.Probabilities != nil {
-			row = m.Probabilities[i]
-		}
-		e := wrong{at: i}
-		if v.task.Multi {
-			e.findings(v, row)
-		} else if best := argmax(m.Scores[i]); v.truth.Y[i][best] != 1 {
-			e.predicted, e.sure = []string{v.task.Classes[best]}, row[best]
-		}
-		if e.sure > 0 {
-			all = append(all, e)
-		}
-	}
-	slices.SortStableFunc(all, func(a, b wrong) int { return cmp.Compare(b.sure, a.sure) })
-	return all
-}
-
-// findings are predicted from a half on; the surest that is wrong counts.
-func (e *wrong) findings(v *evaluation, row []float64) {
-	for c, p := range row {
-		if p >= eval.Threshold {
-			e.predicted = append(e.predicted, v.task.Classes[c])
-		}
-		switch y := v.truth.Y[e.at][c]; {
-		case y == 0 && p >= eval.Threshold:
-			e.sure = max(e.sure, p)
-		case y == 1 && p < eval.Threshold:
-			e.sure = max(e.sure, 1-p)
-		}
-	}
-}
-
-func argmax(row []float64) int {
-	best := 0
-	for c, x := range row {
-		if x > row[best] {
-			best = c
-		}
-	}
-	return best
-}
-
-func (v *evaluation) mistake(ctx context.Context, w *network, m method, e wrong) report.Mistake {
-	c := v.cases[e.at]
+func (v *evaluation) mistake(ctx context.Context, w *network, m method, e eval.Mistake) report.Mistake {
+	at := v.tested[e.Image]
+	c := v.cases[at]
 	shown := report.Mistake{Model: m.Model, Method: m.Predictions.Method, ID: c.Instance.ID, Truth: c.Labels[v.task.Name].Classes,
-		Predicted: e.predicted, Probability: e.sure, Image: v.picture(ctx, e.at)}
-	near, err := v.among(ctx, w, v.division, e.at, evidence, false)
+		Predicted: e.Predicted, Image: v.picture(ctx, at)}
+	if m.Probabilities != nil {
+		shown.Probability = &e.Sure
+	}
+	near, err := v.among(ctx, w, v.division, at, evidence, false)
 	if err != nil { // it is an illustration
 		return shown
 	}

@@ -45,7 +45,7 @@ func (v *evaluation) report(ctx context.Context) (report.Report, error) {
 		}
 	}
 	r.Cells = v.cells(methods, predicted)
-	r.Mistakes = v.mistakes(ctx, methods, r.Results)
+	r.Mistakes = v.mistakes(ctx, methods, predicted, r.Results)
 	v.warnOfPatients()
 	r.Warnings = v.warnings
 	return r, nil

@@ -48,6 +48,41 @@ func Cells(t Truth, p Predictions) (all []Cell) {
 	return all
 }
 
+// A Mistake is an image of which a method predicts something wrongly.
+type Mistake struct {
+	Image     int      // position in Truth.Y
+	Predicted []string // the class, or in a multi-label task the findings
+	// Sure is that of Cell of what is wrong, the surest if there is more.
+	Sure float64
+}
+
+// Mistakes returns the images that are in a cell of which row and column differ, the
+// surest first, then in order. t and p must be as Compare takes them.
+func Mistakes(t Truth, p Predictions) (all []Mistake) {
+	sure := map[int]float64{}
+	for _, c := range Cells(t, p) {
+		if c.Truth == c.Predicted {
+			continue
+		}
+		for k, i := range c.Images {
+			if had, ok := sure[i]; !ok || c.Sure[k] > had {
+				sure[i] = c.Sure[k]
+			}
+		}
+	}
+	for i, s := range sure {
+		m := Mistake{Image: i, Sure: s}
+		for c, class := range t.Classes {
+			if p.predicts(t, i, c) {
+				m.Predicted = append(m.Predicted, class)
+			}
+		}
+		all = append(all, m)
+	}
+	slices.SortFunc(all, func(a, b Mistake) int { return cmp.Or(cmp.Compare(b.Sure, a.Sure), cmp.Compare(a.Image, b.Image)) })
+	return all
+}
+
 // matrix sorts n images into the cells of a matrix of so many rows by what of says of
 // each; a negative truth leaves it out.
 func matrix(class string, side, n int, of func(i int) (truth, predicted int, sure float64)) []Cell {

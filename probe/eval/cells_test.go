@@ -3,6 +3,7 @@ package eval
 import (
 	"math"
 	"reflect"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -102,5 +103,54 @@ func TestCellsBeginWithTheSurest(t *testing.T) {
 	want = []Cell{{"a", 0, 0, []int{0}, []float64{.7}}, {"a", 1, 1, []int{2, 1}, []float64{.9, .7}}}
 	if got := Cells(truth, p); !reflect.DeepEqual(got, want) {
 		t.Errorf("Cells = %v, want %v", got, want)
+	}
+}
+
+// What is predicted wrongly is what the figures count as such, also where a method
+// decides otherwise than by a probability of a half.
+func TestMistakesAreWhatTheFiguresCountAsWrong(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		multi := rapid.Bool().Draw(t, "multi")
+		truth, p := drawn(t, rapid.IntRange(1, 20).Draw(t, "images"), rapid.IntRange(2, 4).Draw(t, "classes"), multi)
+		wrong := map[int]bool{}
+		for i, row := range truth.Y {
+			for c, y := range row {
+				if !math.IsNaN(y) && (y == 1) != p.predicts(truth, i, c) {
+					wrong[i] = true
+				}
+			}
+		}
+		sure := math.Inf(1)
+		for _, m := range Mistakes(truth, p) {
+			if !wrong[m.Image] {
+				t.Fatalf("image %d is told twice, or %v is right of truth %v", m.Image, m.Predicted, truth.Y[m.Image])
+			}
+			delete(wrong, m.Image)
+			for c, class := range truth.Classes {
+				if slices.Contains(m.Predicted, class) != p.predicts(truth, m.Image, c) {
+					t.Errorf("of image %d %v is predicted, of %s %t", m.Image, m.Predicted, class, p.predicts(truth, m.Image, c))
+				}
+			}
+			if m.Sure > sure {
+				t.Errorf("image %d follows one with %v, want %v first", m.Image, sure, m.Sure)
+			}
+			sure = m.Sure
+		}
+		if len(wrong) > 0 {
+			t.Errorf("images %v are not told", wrong)
+		}
+	})
+}
+
+func TestTheSurestMistakeOfAnImageCounts(t *testing.T) {
+	truth := Truth{Classes: []string{"a", "b", "c"}, Multi: true, Y: [][]float64{{1, 0, 1}, {0, 0, 1}}}
+	p := Predictions{
+		Scores:        [][]float64{{-1, 2, 1}, {1, -1, 1}},
+		Predicted:     [][]bool{{false, true, true}, {true, false, true}},
+		Probabilities: [][]float64{{.2, .6, .9}, {.4, .1, .9}}, // of a it decides below a half
+	}
+	want := []Mistake{{0, []string{"b", "c"}, .8}, {1, []string{"a", "c"}, .4}}
+	if got := Mistakes(truth, p); !reflect.DeepEqual(got, want) {
+		t.Errorf("Mistakes = %v, want %v", got, want)
 	}
 }

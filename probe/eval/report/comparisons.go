@@ -189,8 +189,8 @@ func (r Report) mistakes() section {
 	s := section{ID: "mistakes", Title: "Example mistakes"}
 	for _, m := range r.Mistakes {
 		c := card{ID: m.ID, Truth: labels(m.Truth), Predicted: labels(m.Predicted), By: r.name(m.Model, m.Method), Image: picture(m.Image)}
-		if finite(m.Probability) {
-			c.Probability = "probability " + number(m.Probability)
+		if m.Probability != nil && finite(*m.Probability) {
+			c.Probability = "probability " + number(*m.Probability)
 		}
 		for _, e := range m.Neighbours {
 			c.Near = append(c.Near, near{ID: e.ID, Label: labels(e.Label), Score: number(e.Score), Image: picture(e.Image), Right: shares(m.Truth, e.Label)})

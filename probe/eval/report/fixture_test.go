@@ -111,7 +111,7 @@ func thumbnail(seed int) string {
 
 func mistake(seed int, truth, predicted string) Mistake {
 	m := Mistake{Model: "resnet18", Method: "20-NN", ID: "1.2.826.0.1.3680043.8.498." + string(rune('1'+seed)) + "0471625", Truth: []string{truth}, Predicted: []string{predicted},
-		Probability: 0.91 - 0.07*float64(seed), Image: thumbnail(seed)}
+		Probability: new(0.91 - 0.07*float64(seed)), Image: thumbnail(seed)}
 	for i := range 5 {
 		e := Evidence{ID: "case", Score: 0.94 - 0.013*float64(i), Label: []string{predicted}, Image: thumbnail(seed + i + 1)}
 		if i == 3 {

@@ -180,12 +180,14 @@ type Listed struct {
 // Mistake is an image that was predicted wrongly, with the nearest cases that it
 // was judged by.
 type Mistake struct {
-	Model       string   `json:"model"`
-	Method      string   `json:"method"`
-	ID          string   `json:"id"`
-	Truth       []string `json:"truth"`
-	Predicted   []string `json:"predicted"`
-	Probability float64  `json:"probability"` // of what was predicted
+	Model     string   `json:"model"`
+	Method    string   `json:"method"`
+	ID        string   `json:"id"`
+	Truth     []string `json:"truth"`
+	Predicted []string `json:"predicted"`
+	// Probability is that of what was predicted, or of a finding that was not its
+	// complement; nil where the method gives none.
+	Probability *float64 `json:"probability,omitempty"`
 	// Image is a small picture as a data URI; empty if none is stored.
 	Image      string     `json:"image,omitempty"`
 	Neighbours []Evidence `json:"neighbours,omitempty"`

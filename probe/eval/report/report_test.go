@@ -104,7 +104,7 @@ func undefined() Report {
 	r.Differences[0].Estimate, r.Leaks[0].Gain, r.Leaks[0].Grouped = nothing, nothing, nothing
 	r.Subgroups[0].Results[0].Measures[0].Estimate = nothing
 	r.Learning[0].Points[0].Estimate, r.Learning[1].Points[1].Low, r.Learning[2].Points[0].PerClass = nothing, none, 0
-	r.Mistakes[0].Probability, r.Mistakes[0].Neighbours[0].Score = none, none
+	r.Mistakes[0].Probability, r.Mistakes[0].Neighbours[0].Score = &none, none
 	r.Data.Took = none
 	return r
 }
