@@ -4,29 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"nearcase/store"
 )
 
-// looks is how often it is looked whether a backup is due.
-const looks = time.Minute
-
 // scheduleBackups makes backups as often as is configured, until the context ends.
 // What fails is logged, and tried again after a while.
 func (s *Service) scheduleBackups(ctx context.Context) {
-	if s.Backups.Folder == "" || s.Backups.Every <= 0 {
-		return
-	}
-	for wait := time.Duration(0); ; wait = min(looks, s.Backups.Every) {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(wait):
-		}
-		if err := s.backUpIfDue(ctx, time.Now()); err != nil && ctx.Err() == nil {
-			s.Logger.Error("no backup was made", "error", err)
-		}
+	if s.Backups.Folder != "" {
+		s.regularly(ctx, s.Backups.Every, "no backup was made", s.backUpIfDue)
 	}
 }
 
@@ -36,7 +24,7 @@ func (s *Service) backUpIfDue(ctx context.Context, now time.Time) error {
 	if err != nil || now.Sub(last) < s.Backups.Every {
 		return err
 	}
-	failed, err := s.lastFailed(ctx)
+	failed, err := s.lastEnded(ctx, KindBackup, JobFailed)
 	if err != nil || now.Sub(failed) < min(s.Backups.Every, time.Hour)/4 {
 		return err
 	}
@@ -72,16 +60,16 @@ func (s *Service) lastBackups(ctx context.Context) (last, full time.Time, err er
 	return last, full, err
 }
 
-// lastFailed returns when a backup failed last, of those jobs that are remembered;
-// one that is being made counts as now.
-func (s *Service) lastFailed(ctx context.Context) (at time.Time, err error) {
+// lastEnded returns when a job of a kind ended last in one of some states, of those
+// that are remembered; one that goes on counts as now.
+func (s *Service) lastEnded(ctx context.Context, kind string, states ...JobState) (at time.Time, err error) {
 	all, err := s.Jobs(ctx)
 	for _, j := range all {
 		switch {
-		case j.Kind != KindBackup:
+		case j.Kind != kind:
 		case !j.HasEnded():
 			return time.Now(), err
-		case j.State == JobFailed && j.Ended.After(at):
+		case slices.Contains(states, j.State) && j.Ended.After(at):
 			at = j.Ended
 		}
 	}

@@ -77,6 +77,8 @@ type Options struct {
 	Networks []netip.Prefix
 	// Backups are those that the service makes by itself.
 	Backups Backups
+	// VerifyEvery is how often the service verifies the store by itself; 0 is never.
+	VerifyEvery time.Duration
 	// Index of new collections that do not say; the zero value leaves it to the
 	// program.
 	Index store.Index
@@ -185,6 +187,7 @@ func (s *Service) Resume(ctx context.Context) error {
 	s.hooks.begin(func(ctx context.Context) { s.watchStudies(ctx, w) })
 	s.hooks.begin(s.followShadows)
 	s.hooks.begin(s.scheduleBackups)
+	s.hooks.begin(s.scheduleVerifications)
 	return s.hooks.resume(ctx)
 }
 

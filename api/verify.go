@@ -107,5 +107,10 @@ func (s *Service) verifyJob(ctx context.Context, t *turn) (any, error) {
 		return nil, err
 	}
 	o.Doing = t.stage
-	return s.Verify(ctx, o, t.progress)
+	v, err := s.Verify(ctx, o, t.progress)
+	if err != nil {
+		return nil, err
+	}
+	s.noteVerified(ctx, v)
+	return v, nil
 }

@@ -150,7 +150,7 @@ func defaults() config {
 			RequestTime: time.Hour, Heavy: 64, Requests: 10_000, Burst: 20_000, Concurrent: 256},
 		Store:       storeConfig{MemoryBytes: local.DefaultMemory, BallastBytes: 64 << 20},
 		Backup:      backupConfig{Keep: 4, Recipients: []string{}},
-		Maintenance: maintenanceConfig{CompactDeleted: 0.5},
+		Maintenance: maintenanceConfig{CompactDeleted: 0.5, VerifyEvery: 30 * 24 * time.Hour},
 		Log:         logConfig{Level: "info", Format: "text"},
 		Metrics:     metricsConfig{RecallEvery: 10 * time.Second},
 		Tracing:     tracingConfig{Ratio: 0.1},

@@ -281,6 +281,9 @@ func (r *running) checks(ctx context.Context) []rest.Check {
 		if is := service.BackupState(ctx, time.Now()); is != "" {
 			all = append(all, rest.Check{Name: "backup", State: is})
 		}
+		if is := service.VerifyState(ctx, time.Now()); is != "" {
+			all = append(all, rest.Check{Name: "verification", State: is})
+		}
 	}
 	if on, err := diskOf(r.c.Data); err == nil {
 		is := rest.Check{Name: "disk", State: "ok"}

@@ -253,7 +253,7 @@ func TestTheServerAnswersWhileItOpens(t *testing.T) {
 	release()
 	until(t, "it is ready", func() bool { got, _ := status(t, url+"/readyz"); return got == 200 })
 	_, body := status(t, url+"/readyz")
-	for _, want := range []string{`"catalog":"ok"`, `"models":"ok"`, `"index":"ok"`, `"serving":"ok"`, `"disk":"degraded: `} {
+	for _, want := range []string{`"catalog":"ok"`, `"models":"ok"`, `"index":"ok"`, `"serving":"ok"`, `"verification":"ok"`, `"disk":"degraded: `} {
 		if !strings.Contains(body, want) {
 			t.Errorf("/readyz: got %s, want %s", body, want)
 		}

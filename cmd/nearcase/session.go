@@ -199,7 +199,7 @@ func newService(m models, catalog store.Catalog, p api.Privacy) *api.Service {
 		Workers: c.Workers, Batch: c.Batch, Neighbours: c.Votes.Neighbours,
 		Weighting:         probe.Weighting{Kind: c.Votes.Weighting, Temperature: c.Votes.Temperature},
 		SeveralPerPatient: !c.Votes.OnePerPatient, Refit: m.refit, Logger: m.logger, Begin: m.begin, Version: currentVersions().String(),
-		Backups: c.Backup.backups(), Index: c.Index.spec(), Quiet: c.Studies.Quiet, Networks: c.Webhooks.networks(),
+		Backups: c.Backup.backups(), VerifyEvery: c.Maintenance.VerifyEvery, Index: c.Index.spec(), Quiet: c.Studies.Quiet, Networks: c.Webhooks.networks(),
 	})
 }
 

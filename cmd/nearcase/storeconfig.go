@@ -16,10 +16,11 @@ type storeConfig struct {
 	BallastBytes int64 `yaml:"ballast_bytes" env:"BALLAST_BYTES"`
 }
 
-// maintenanceConfig says when the store is compacted by itself.
+// maintenanceConfig says when the store is compacted and verified by itself.
 type maintenanceConfig struct {
-	CompactDeleted float64 `yaml:"compact_deleted" env:"COMPACT_DELETED"`
-	CompactAt      string  `yaml:"compact_at" env:"COMPACT_AT"`
+	CompactDeleted float64       `yaml:"compact_deleted" env:"COMPACT_DELETED"`
+	CompactAt      string        `yaml:"compact_at" env:"COMPACT_AT"`
+	VerifyEvery    time.Duration `yaml:"verify_every" env:"VERIFY_EVERY"`
 }
 
 func (c config) checkStore() error {
@@ -29,6 +30,7 @@ func (c config) checkStore() error {
 		within("store.memory_bytes", c.Store.MemoryBytes, 16<<20, 1<<40),
 		within("store.ballast_bytes", c.Store.BallastBytes, 0, 1<<40),
 		within("maintenance.compact_deleted", c.Maintenance.CompactDeleted, 0, 1),
+		within("maintenance.verify_every", c.Maintenance.VerifyEvery, 0, 100_000*time.Hour),
 		within("limits.memory_bytes", c.Limits.MemoryBytes, 0, 1<<50),
 		within("limits.connections", c.Limits.Connections, 0, 1_000_000),
 	)

@@ -5,9 +5,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+	"time"
 
 	"nearcase/api"
+	"nearcase/embed/onnx/onnxtest"
 	"nearcase/store"
 )
 
@@ -46,6 +49,31 @@ func TestVerifyByCommand(t *testing.T) {
 		if code != 1 || v.Found != 1 || v.Findings[0].What != store.OfOriginal || v.IsWhole() {
 			t.Errorf("verify %s of a store with an original that has rotted: got status %d and %+v, want 1 and the original", flag, code, v.Findings)
 		}
+	}
+}
+
+// Nobody has to ask: a server reads again what it has, and tells what has rotted.
+func TestAServerVerifiesByItself(t *testing.T) {
+	onnxtest.Require(t)
+	c := defaults()
+	c.Data, c.Listen, c.Maintenance.VerifyEvery = filepath.Join(t.TempDir(), "data"), "127.0.0.1:0", 100*time.Millisecond
+	succeed(t, "--data", c.Data, "ingest", "-c", "c", phantoms(t, 6))
+	rotten := anOriginal(t, c.Data)
+	if err := os.Truncate(rotten, 100); err != nil {
+		t.Fatal(err)
+	}
+	log, release, stop := inProcess(t, c)
+	release()
+	url := "http://" + strings.Fields(addressIn(t, log, "msg=listening address="))[0]
+	until(t, "the verification is told of", func() bool {
+		_, body := status(t, url+"/readyz")
+		return strings.Contains(body, `"verification":"degraded: the last one has findings (1)`)
+	})
+	if code, _ := status(t, url+"/readyz"); code != 200 || !strings.Contains(log.text(), "the verification has found what is wrong") {
+		t.Errorf("/readyz = %d, want 200, and in the log what was found: %s", code, log.text())
+	}
+	if err := stop(); err != nil {
+		t.Errorf("serve: %v", err)
 	}
 }
 

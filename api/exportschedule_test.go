@@ -9,3 +9,8 @@ import (
 func (s *Service) BackUpIfDue(ctx context.Context, now time.Time) error {
 	return s.backUpIfDue(ctx, now)
 }
+
+// VerifyIfDue is what the schedule does from time to time.
+func (s *Service) VerifyIfDue(ctx context.Context, now time.Time) error {
+	return s.verifyIfDue(ctx, now)
+}
