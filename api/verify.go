@@ -20,6 +20,8 @@ type VerifyOptions struct {
 	Sample int `json:"sample,omitempty"`
 	// Seed chooses them; 0 is another choice each time.
 	Seed uint64 `json:"seed,omitempty"`
+	// Scheduled tells that nobody asked for it: see VerifyState.
+	Scheduled bool `json:"scheduled,omitempty"`
 	// Doing, if set, is told what is being done.
 	Doing func(stage string) `json:"-"`
 }
@@ -45,7 +47,7 @@ type Verified struct {
 // the originals by their digests, the index beside the log, what is derived and
 // kept; then it embeds a sample of the originals again, and fits every ridge probe
 // anew. What is wrong is among the findings; the error is of what could not be done
-// at all.
+// at all. VerifyState tells of it from then on.
 func (s *Service) Verify(ctx context.Context, o VerifyOptions, progress func(done, total int)) (Verified, error) {
 	v := verifier{s: s, o: o, progress: progress}
 	if v.o.Doing == nil {
@@ -67,6 +69,7 @@ func (s *Service) Verify(ctx context.Context, o VerifyOptions, progress func(don
 		}
 	}
 	v.Took = time.Since(v.Began)
+	s.noteVerified(ctx, v.Verified, o)
 	return v.Verified, nil
 }
 
@@ -107,10 +110,5 @@ func (s *Service) verifyJob(ctx context.Context, t *turn) (any, error) {
 		return nil, err
 	}
 	o.Doing = t.stage
-	v, err := s.Verify(ctx, o, t.progress)
-	if err != nil {
-		return nil, err
-	}
-	s.noteVerified(ctx, v)
-	return v, nil
+	return s.Verify(ctx, o, t.progress)
 }

@@ -11,17 +11,17 @@ import (
 )
 
 // verifiedDocument is the kind and the name of what is remembered of the last
-// verification by a job.
+// verification.
 const verifiedDocument = "verified"
 
-// lastVerified is what is remembered of a verification: no more than an answer to
-// whether all was well.
+// lastVerified is what is remembered of verifications: no more than an answer to
+// whether all is well.
 type lastVerified struct {
-	// Ended is when it was, and before there was any, since when one is waited for.
+	// Ended is when the last was, and before there was any, since when one is waited for.
 	Ended time.Time `json:"ended"`
-	Found int       `json:"found,omitempty"`
-	// Wrong tells that something is wrong that is not mended by itself.
-	Wrong bool `json:"wrong,omitempty"`
+	// Found counts the findings of the last that found what is wrong and is not mended
+	// by itself, 0 if nothing is.
+	Found int `json:"found,omitempty"`
 }
 
 // scheduleVerifications verifies the store as often as is configured, until the
@@ -51,23 +51,27 @@ func (s *Service) regularly(ctx context.Context, every time.Duration, failed str
 	}
 }
 
+// verifyAgain is how long to wait at least after one that did not come to its end, or
+// of which it could not be remembered that it had.
+const verifyAgain = 24 * time.Hour
+
 // verifyIfDue verifies the store if it is time, by a job, and waits for it.
 func (s *Service) verifyIfDue(ctx context.Context, now time.Time) error {
 	last, err := s.lastVerified(ctx)
-	if err != nil {
+	switch {
+	case errors.Is(err, store.ErrDamaged): // due: it may have told anything
+	case err != nil:
 		return err
-	}
-	if last.Ended.IsZero() { // from now on
+	case last.Ended.IsZero(): // from now on
 		return s.saveVerified(ctx, lastVerified{Ended: now})
-	}
-	if now.Sub(last.Ended) < s.VerifyEvery {
+	case now.Sub(last.Ended) < s.VerifyEvery:
 		return nil
 	}
 	tried, err := s.lastEnded(ctx, KindVerify, JobDone, JobFailed, JobCancelled)
-	if err != nil || now.Sub(tried) < min(s.VerifyEvery, time.Hour) {
+	if err != nil || now.Sub(tried) < min(s.VerifyEvery, verifyAgain) {
 		return err
 	}
-	j, err := s.Enqueue(ctx, KindVerify, "", VerifyOptions{})
+	j, err := s.Enqueue(ctx, KindVerify, "", VerifyOptions{Scheduled: true})
 	if err == nil {
 		j, err = s.Await(ctx, j.ID)
 	}
@@ -78,11 +82,16 @@ func (s *Service) verifyIfDue(ctx context.Context, now time.Time) error {
 }
 
 // noteVerified remembers what a verification has found, if it can.
-func (s *Service) noteVerified(ctx context.Context, v Verified) {
+func (s *Service) noteVerified(ctx context.Context, v Verified, o VerifyOptions) {
+	note := lastVerified{Ended: time.Now().UTC()}
 	if !v.IsWhole() {
-		s.Logger.Error("the verification has found what is wrong", "findings", v.Found, "see", "the result of its job, or nearcase verify")
+		note.Found = v.Found
+		s.Logger.Error("the verification has found what is wrong", "findings", v.Found, "see", "its result, or nearcase verify")
+	} else if o.Scheduled || o.sample() < defaultSample { // it has looked at less, or by chance at others
+		last, _ := s.lastVerified(ctx) // where that cannot be read, this is what is known
+		note.Found = last.Found
 	}
-	if err := s.saveVerified(ctx, lastVerified{Ended: time.Now().UTC(), Found: v.Found, Wrong: !v.IsWhole()}); err != nil {
+	if err := s.saveVerified(ctx, note); err != nil {
 		s.Logger.Warn("it is not remembered when the store was verified", "error", err)
 	}
 }
@@ -95,31 +104,29 @@ func (s *Service) saveVerified(ctx context.Context, v lastVerified) error {
 	return err
 }
 
-// lastVerified returns what is remembered; nothing if that cannot be read, so that the
-// store is verified anew.
+// lastVerified returns what is remembered: ErrDamaged where that cannot be read.
 func (s *Service) lastVerified(ctx context.Context) (v lastVerified, err error) {
 	data, err := s.Catalog.Document(ctx, verifiedDocument, verifiedDocument)
-	if errors.Is(err, store.ErrDocument) || errors.Is(err, store.ErrDamaged) {
-		return lastVerified{}, nil
+	if errors.Is(err, store.ErrDocument) {
+		return v, nil
 	}
-	if err != nil {
-		return v, err
+	if err == nil && json.Unmarshal(data, &v) != nil {
+		err = fmt.Errorf("%w: note of the last verification", store.ErrDamaged)
 	}
-	if json.Unmarshal(data, &v) != nil {
-		return lastVerified{}, nil
-	}
-	return v, nil
+	return v, err
 }
 
 // VerifyState says how the verifications are that are made by themselves, and what the
-// last has found: empty where there are none, ok, or what is wrong.
+// last has found: empty where there are none, ok, or what is wrong. What was found is
+// told until somebody asks for a verification with a full sample, which finds nothing:
+// a scheduled one draws other images to embed again.
 func (s *Service) VerifyState(ctx context.Context, now time.Time) string {
 	last, err := s.lastVerified(ctx)
 	switch {
 	case err != nil:
-		return "degraded: not known"
-	case last.Wrong:
-		return fmt.Sprintf("degraded: the last one has findings (%d), see nearcase verify", last.Found)
+		return "degraded: what the last one found cannot be read"
+	case last.Found > 0:
+		return fmt.Sprintf("degraded: one has found what is wrong (%d), see nearcase verify", last.Found)
 	case s.VerifyEvery <= 0:
 		return ""
 	case !last.Ended.IsZero() && now.Sub(last.Ended) > 2*s.VerifyEvery:

@@ -52,37 +52,90 @@ func TestTheStoreIsVerifiedWhenThatIsDue(t *testing.T) {
 	}
 }
 
-// What a verification has found is told until another finds nothing.
-func TestAVerificationThatFindsWhatIsWrongIsTold(t *testing.T) {
-	s, catalog := newService(t, false)
-	kept(t, s, 3)
+// verifying asks for a verification by a job.
+func verifying(t *testing.T, s *api.Service, o api.VerifyOptions) api.Job {
+	t.Helper()
+	j, err := s.Enqueue(t.Context(), api.KindVerify, "", o)
+	if err == nil {
+		j, err = s.Await(t.Context(), j.ID)
+	}
+	if err != nil || j.Err != nil {
+		t.Fatal(err, j.Err)
+	}
+	return j
+}
+
+// misplaced stores a picture under the vector of another.
+func misplaced(t *testing.T, catalog store.Catalog, id, patient string) {
+	t.Helper()
 	c, err := catalog.Collection(t.Context(), "c")
 	if err != nil {
 		t.Fatal(err)
 	}
 	data := shade(t, 200)
 	put(t, catalog, store.Record{Vector: unit(1, 0, 0, 0), Fingerprint: c.Fingerprint, Original: data,
-		Instance: store.Instance{ID: "wrong", Digest: fmt.Sprintf("%x", sha256.Sum256(data)), MediaType: "image/png"}})
+		Instance: store.Instance{ID: id, Patient: patient, Digest: fmt.Sprintf("%x", sha256.Sum256(data)), MediaType: "image/png"}})
+}
+
+// What a verification has found is told until another that somebody asked for, and that
+// looked at as much, finds nothing.
+func TestAVerificationThatFindsWhatIsWrongIsTold(t *testing.T) {
+	s, catalog := newService(t, false)
+	kept(t, s, 3)
+	misplaced(t, catalog, "wrong", "")
 	s.VerifyEvery = time.Hour
-	verify := func() {
+	told := func(after, want string) {
 		t.Helper()
-		j, err := s.Enqueue(t.Context(), api.KindVerify, "", api.VerifyOptions{})
-		if err == nil {
-			j, err = s.Await(t.Context(), j.ID)
-		}
-		if err != nil || j.Err != nil {
-			t.Fatal(err, j.Err)
+		if is := s.VerifyState(t.Context(), time.Now()); is != want {
+			t.Errorf("VerifyState after %s = %s, want %s", after, is, want)
 		}
 	}
-	verify()
-	if is := s.VerifyState(t.Context(), time.Now()); !strings.HasPrefix(is, "degraded: the last one has findings (1)") {
-		t.Errorf("VerifyState = %s, want what was found", is)
-	}
+	const wrong = "degraded: one has found what is wrong (1), see nearcase verify"
+	verifying(t, s, api.VerifyOptions{Scheduled: true})
+	told("what is wrong was found", wrong)
 	if err := catalog.Delete(t.Context(), "c", "wrong"); err != nil {
 		t.Fatal(err)
 	}
-	verify()
+	verifying(t, s, api.VerifyOptions{Scheduled: true})
+	told("one that nobody asked for", wrong)
+	verifying(t, s, api.VerifyOptions{Sample: -1})
+	told("one that embedded nothing again", wrong)
+	verified(t, s, api.VerifyOptions{})
+	told("one that was asked for", "ok")
+}
+
+// A note that cannot be read is no reason to believe that all is well.
+func TestTheStoreIsVerifiedWhereTheNoteOfTheLastIsDamaged(t *testing.T) {
+	s, catalog := newService(t, false)
+	kept(t, s, 3)
+	s.VerifyEvery = time.Hour
+	if err := catalog.SaveDocument(t.Context(), "verified", "verified", []byte("{")); err != nil {
+		t.Fatal(err)
+	}
+	if is := s.VerifyState(t.Context(), time.Now()); is != "degraded: what the last one found cannot be read" {
+		t.Errorf("VerifyState = %s, want that it is not known", is)
+	}
+	if err := s.VerifyIfDue(t.Context(), time.Now()); err != nil || verifications(t, s) != 1 {
+		t.Errorf("VerifyIfDue = %v, %d verifications, want one", err, verifications(t, s))
+	}
 	if is := s.VerifyState(t.Context(), time.Now()); is != "ok" {
-		t.Errorf("VerifyState once that is gone = %s, want ok", is)
+		t.Errorf("VerifyState after it = %s, want ok", is)
+	}
+}
+
+// The result of a verification names images: it goes with the patient they are of.
+func TestWhatAVerificationFoundOfAPatientIsErased(t *testing.T) {
+	s, catalog := newService(t, false)
+	kept(t, s, 3)
+	misplaced(t, catalog, "a-name-long-enough-to-be-sought", "p-erased-later")
+	j := verifying(t, s, api.VerifyOptions{})
+	if !strings.Contains(string(j.Result), "a-name-long-enough-to-be-sought") {
+		t.Fatalf("the result is %s, want the image named", j.Result)
+	}
+	if _, err := s.Erase(t.Context(), "c", "p-erased-later", nil); err != nil {
+		t.Fatalf("Erase = %v, want nothing left", err)
+	}
+	if j, err := s.Job(t.Context(), j.ID); err != nil || j.Result != nil || !j.Dropped {
+		t.Errorf("the job is %+v, %v, want its result dropped", j, err)
 	}
 }

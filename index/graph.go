@@ -156,7 +156,7 @@ func (g *Graph) unknown(f *Filter) uint32 {
 }
 
 // walk searches with beams as wide as the filter needs, and gives up where a
-// scan would be faster or there is no entry.
+// scan would be faster, as where much is loose, or there is no entry.
 func (g *Graph) walk(v *view, b *beam, e entry, k, ef int, f *Filter) ([]Neighbour, bool) {
 	matching := g.Len()
 	if f.In != nil {
@@ -166,7 +166,7 @@ func (g *Graph) walk(v *view, b *beam, e entry, k, ef int, f *Filter) ([]Neighbo
 	if matching < g.Len() {
 		width = width * g.Len() / max(1, matching)
 	}
-	for e != 0 && width < g.widest(matching) {
+	for e != 0 && len(b.loose) < g.Len()/gatherShare && width < g.widest(matching) {
 		b.explore(v, b.descend(v, e.row(), e.level(), 0), 0, width)
 		b.refine(v)
 		best, depth := b.rank(v, k, f)

@@ -1,9 +1,11 @@
 package index
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -23,7 +25,8 @@ func looseGraph(t fataler, vectors [][]float32, first int) *Graph {
 // What is loose is found by every search, most surely: it is scored. The walk must not
 // have become a scan.
 func TestLooseRowsAreFound(t *testing.T) {
-	const n, loose, k = 20_000, 600, 10
+	const loose, k = 600, 10
+	n := max(sized(20_000), 4000) // of fewer the search is a scan
 	vectors := clustered(n, 32)
 	g := looseGraph(t, vectors, n-loose)
 	if !IsLoose(g) || g.Len() != n {
@@ -48,7 +51,7 @@ func TestLooseRowsAreFound(t *testing.T) {
 		}
 		got := search(t, g, query, k, f)
 		for _, one := range want {
-			if one.Key >= n-loose && !slices.Contains(got, one) {
+			if one.Key >= uint64(n-loose) && !slices.Contains(got, one) {
 				t.Fatalf("Search %d misses %v, which is loose: it found %v, want %v", i, one, got, want)
 			}
 		}
@@ -70,10 +73,10 @@ func beamFor(g *Graph, vector []float32) *beam {
 
 // Linked at last, the graph finds as much as one that never had loose rows.
 func TestLinkMakesAGraph(t *testing.T) {
-	const n = 6000
+	n := sized(6000)
 	vectors := clustered(n, 32)
-	g := looseGraph(t, vectors, n-1500)
-	for key := uint64(n - 1500); key < n; key += 50 {
+	g := looseGraph(t, vectors, n*3/4)
+	for key := uint64(n * 3 / 4); key < uint64(n); key += 50 {
 		if !g.Remove(key) {
 			t.Fatalf("Remove(%d) = false, want true", key)
 		}
@@ -89,7 +92,7 @@ func TestLinkMakesAGraph(t *testing.T) {
 	}
 	mustBeSound(t, g)
 	whole := filledWith(t, g.spec, vectors).(*Graph)
-	for key := uint64(n - 1500); key < n; key += 50 {
+	for key := uint64(n * 3 / 4); key < uint64(n); key += 50 {
 		whole.Remove(key)
 	}
 	var queries [][]float32
@@ -118,9 +121,9 @@ func TestASnapshotLinksWhatIsLoose(t *testing.T) {
 
 // While rows are linked, nothing that is there is missed, and nothing told twice.
 func TestSearchesWhileLinking(t *testing.T) {
-	n := sized(6000)
+	const n = 4000 // of fewer the search is a scan
 	vectors := clustered(n, 16)
-	g := looseGraph(t, vectors, n/2)
+	g := looseGraph(t, vectors, n-900)
 	linked := make(chan struct{})
 	var group sync.WaitGroup
 	group.Go(func() {
@@ -130,7 +133,7 @@ func TestSearchesWhileLinking(t *testing.T) {
 		}
 	})
 	group.Go(func() {
-		for key := uint64(n / 2); key < uint64(n); key += 10 {
+		for key := uint64(n - 900); key < n; key += 10 {
 			g.Remove(key)
 		}
 	})
@@ -141,12 +144,12 @@ func TestSearchesWhileLinking(t *testing.T) {
 		default:
 		}
 		for i := 1; i < n; i += 97 {
-			if i%10 == 0 && i >= n/2 || (i-n/2)%10 == 0 {
+			if i >= n-900 && i%10 == 0 {
 				continue // may be removed
 			}
 			found := search(t, g, vectors[i], 20, Filter{})
 			at := slices.IndexFunc(found, func(o Neighbour) bool { return o.Key == uint64(i) })
-			if i >= n/2 && at < 0 && !sameAsSome(found, vectors, i) {
+			if i >= n-900 && at < 0 && !sameAsSome(found, vectors, i) {
 				t.Fatalf("Search by vector %d = %v, want it among them", i, found)
 			}
 			for j := range found {
@@ -164,4 +167,63 @@ func TestSearchesWhileLinking(t *testing.T) {
 // there are copies.
 func sameAsSome(found []Neighbour, vectors [][]float32, i int) bool {
 	return len(found) > 0 && slices.Equal(vectors[found[len(found)-1].Key], vectors[i])
+}
+
+// Nothing of what was removed is in a snapshot, whether it had been linked or not, and
+// whatever was linked meanwhile.
+func TestMendLeavesNothingOfWhatWasLoose(t *testing.T) {
+	vectors := clustered(2500, 32)
+	g, o := looseGraph(t, vectors, 2000), oracleOf(vectors)
+	for key := uint64(1950); key < 2050; key++ {
+		g.Remove(key)
+		o.remove(key)
+	}
+	g.linkSome()
+	for key := uint64(2050); key < 2100; key++ {
+		g.Remove(key)
+		o.remove(key)
+	}
+	Mend(g)
+	path := saved(t, g, nil)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key := 1950; key < 2100; key++ {
+		if bytes.Contains(whole, raw(vectors[key][:8])) {
+			t.Fatalf("snapshot after Mend: has the beginning of vector %d, want nothing of it", key)
+		}
+	}
+	loaded, _ := mustLoad(t, path, g.spec, 32)
+	for _, x := range []Index{g, loaded} {
+		checkAnswers(t, x, o, vectors[1900:2150:2150])
+	}
+	mustBeSound(t, loaded.(*Graph))
+}
+
+// A snapshot that is made while another goroutine links has all, as it was.
+func TestASnapshotWhileLinking(t *testing.T) {
+	vectors := clustered(3000, 16)
+	for range sized(5) {
+		g := looseGraph(t, vectors, 1200)
+		var group sync.WaitGroup
+		group.Go(func() { _ = Link(context.Background(), g) })
+		path := saved(t, g, nil)
+		group.Wait()
+		loaded, _ := mustLoad(t, path, g.spec, 16)
+		mustBeSound(t, loaded.(*Graph))
+		checkAnswers(t, loaded, oracleOf(vectors), vectors[1000:1400:1400])
+	}
+}
+
+// Where much is loose a search is a scan, which is faster.
+func TestASearchScansWhereMuchIsLoose(t *testing.T) {
+	vectors := clustered(sized(6000), 16)
+	g := looseGraph(t, vectors, len(vectors)/2)
+	for _, query := range vectors[:50] {
+		want, err := g.SearchExact(query, 10, Filter{})
+		if got := search(t, g, query, 10, Filter{}); err != nil || !slices.Equal(got, want) {
+			t.Fatalf("Search = %v, %v, want the answer of a scan, %v", got, err, want)
+		}
+	}
 }

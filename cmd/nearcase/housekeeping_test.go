@@ -159,6 +159,7 @@ func TestHousekeepingSettingsThatAreNoneAreRefusedByName(t *testing.T) {
 	for text, want := range map[string]string{
 		`maintenance: {compact_at: "25:00"}`:    `maintenance.compact_at is "25:00"`,
 		`maintenance: {compact_at: noon}`:       `maintenance.compact_at is "noon"`,
+		`maintenance: {verify_every: 59s}`:      `maintenance.verify_every is 59s`,
 		"maintenance: {compact_deleted: 1.5}":   "maintenance.compact_deleted",
 		"maintenance: {compact_deleted: -0.1}":  "maintenance.compact_deleted",
 		"maintenance: {compact_every: 1h}":      "compact_every",

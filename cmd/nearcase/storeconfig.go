@@ -25,6 +25,9 @@ type maintenanceConfig struct {
 
 func (c config) checkStore() error {
 	_, err := c.Maintenance.at()
+	if every := c.Maintenance.VerifyEvery; every > 0 && every < time.Minute {
+		err = errors.Join(err, fmt.Errorf("maintenance.verify_every is %s, use 1m or more, or 0", every))
+	}
 	return errors.Join(
 		err,
 		within("store.memory_bytes", c.Store.MemoryBytes, 16<<20, 1<<40),

@@ -25,8 +25,8 @@ probes' statistics, thumbnails, and documents such as keys and receipts. Then it
 embeds a sample of the originals again and compares the vectors, and fits every
 probe anew to all of its labels and compares the coefficients.
 
-It changes nothing, and everything else goes on meanwhile. The exit status is 1 where
-something is wrong that is not derived: what is derived is made anew by itself.
+It changes nothing, save that /readyz tells what the last one found, and everything else
+goes on meanwhile. The exit status is 1 where something is wrong that is not derived: what is derived is made anew by itself.
 docs/durability.md says what to do.
 
   nearcase verify

@@ -67,7 +67,7 @@ func TestAServerVerifiesByItself(t *testing.T) {
 	url := "http://" + strings.Fields(addressIn(t, log, "msg=listening address="))[0]
 	until(t, "the verification is told of", func() bool {
 		_, body := status(t, url+"/readyz")
-		return strings.Contains(body, `"verification":"degraded: the last one has findings (1)`)
+		return strings.Contains(body, `"verification":"degraded: one has found what is wrong (1)`)
 	})
 	if code, _ := status(t, url+"/readyz"); code != 200 || !strings.Contains(log.text(), "the verification has found what is wrong") {
 		t.Errorf("/readyz = %d, want 200, and in the log what was found: %s", code, log.text())

@@ -68,7 +68,11 @@ func (l *Catalog) maintain() {
 func (l *Catalog) upkeep(o occasion) {
 	l.upkeeping.Lock()
 	defer l.upkeeping.Unlock()
-	for _, c := range l.all() {
+	all := l.all()
+	for _, c := range all { // first: until then searches score what is not linked
+		_ = c.link(l.ctx) // it ends where the catalog does
+	}
+	for _, c := range all {
 		if l.ctx.Err() == nil {
 			c.upkeep(l.ctx, o)
 		}
@@ -82,12 +86,20 @@ func (l *Catalog) all() []*collection {
 	return slices.Collect(maps.Values(l.collections))
 }
 
-// upkeep links, rebuilds, tunes and saves the index where that is due. What fails is
+// link links what the start has left for later, if anything.
+func (c *collection) link(ctx context.Context) error {
+	idx := c.engine()
+	if !index.IsLoose(idx) {
+		return nil
+	}
+	err := index.Link(ctx, idx)
+	c.report("index linked", err)
+	return err
+}
+
+// upkeep rebuilds, tunes and saves the index where that is due. What fails is
 // logged, and tried again when there are many more vectors.
 func (c *collection) upkeep(ctx context.Context, o occasion) {
-	if idx := c.engine(); index.IsLoose(idx) {
-		c.report("index linked", index.Link(ctx, idx))
-	}
 	if c.needsRebuild() {
 		c.report("index rebuilt", c.rebuild(ctx))
 	}
@@ -209,6 +221,9 @@ func (c *collection) saveNow(ctx context.Context, freeze func() (frozen, error))
 
 // saveAtHead is saveNow for who has the place in building.
 func (c *collection) saveAtHead(ctx context.Context, freeze func() (frozen, error)) error {
+	if err := c.link(ctx); err != nil { // rather than in the writer
+		return err
+	}
 	var f frozen
 	err := c.catalog.alone(ctx, func() (err error) {
 		f, err = freeze()
@@ -240,7 +255,7 @@ func (l *Catalog) saveAll() {
 	for _, c := range l.all() {
 		var err error
 		switch {
-		case c.needsSaving(closing):
+		case c.needsSaving(closing) && !index.IsLoose(c.engine()): // else the next start links the rest
 			err = c.saveLast(c.freeze)
 		case c.needsRows(closing):
 			err = c.saveLast(c.freezeRows)
