@@ -1,10 +1,10 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	"nearcase/store"
@@ -33,10 +33,8 @@ func (s *Service) backUpIfDue(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if j, err = s.Await(ctx, j.ID); err != nil {
-		return err
-	}
-	return j.Err
+	j, err = s.Await(ctx, j.ID)
+	return cmp.Or(err, j.Err)
 }
 
 // lastBackups returns when the state of the last backup in the folder was, and that of
@@ -58,22 +56,6 @@ func (s *Service) lastBackups(ctx context.Context) (last, full time.Time, err er
 		}
 	}
 	return last, full, err
-}
-
-// lastEnded returns when a job of a kind ended last in one of some states, of those
-// that are remembered; one that goes on counts as now.
-func (s *Service) lastEnded(ctx context.Context, kind string, states ...JobState) (at time.Time, err error) {
-	all, err := s.Jobs(ctx)
-	for _, j := range all {
-		switch {
-		case j.Kind != kind:
-		case !j.HasEnded():
-			return time.Now(), err
-		case slices.Contains(states, j.State) && j.Ended.After(at):
-			at = j.Ended
-		}
-	}
-	return at, err
 }
 
 // BackupState says how the backups are that are made by themselves: empty where none

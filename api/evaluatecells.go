@@ -10,12 +10,11 @@ const mostInCells = 20_000
 
 // cells lists the images of each cell of the methods' confusion matrices, as many as
 // are asked for, or fewer where there are very many cells.
-func (v *evaluation) cells(methods []method, predicted []eval.Predictions) (all []report.Cell) {
+func (v *evaluation) cells(truth eval.Truth, methods []method, predicted []eval.Predictions) (all []report.Cell) {
 	if v.o.Cases == 0 {
 		return nil
 	}
 	v.doing("cases")
-	truth := v.truth.Only(v.tested)
 	for i, m := range methods {
 		for _, c := range eval.Cells(truth, predicted[i]) {
 			listed := report.Cell{Model: m.Model, Method: m.Predictions.Method, Class: c.Class, Truth: c.Truth, Predicted: c.Predicted, N: len(c.Images)}

@@ -24,7 +24,7 @@ const (
 
 // mistakes shows the surest errors of the best method that gives probabilities,
 // or else of the best: one of each patient.
-func (v *evaluation) mistakes(ctx context.Context, methods []method, predicted []eval.Predictions, results []eval.Result) (all []report.Mistake) {
+func (v *evaluation) mistakes(ctx context.Context, truth eval.Truth, methods []method, predicted []eval.Predictions, results []eval.Result) (all []report.Mistake) {
 	best := bestResult(methods, results)
 	if best < 0 || v.o.Mistakes == 0 {
 		return nil
@@ -33,7 +33,7 @@ func (v *evaluation) mistakes(ctx context.Context, methods []method, predicted [
 	m := methods[best]
 	w := v.networks[slices.IndexFunc(v.networks, func(w *network) bool { return w.Name == m.Model })]
 	seen := map[string]bool{}
-	for _, e := range eval.Mistakes(v.truth.Only(v.tested), predicted[best]) {
+	for _, e := range eval.Mistakes(truth, predicted[best]) {
 		if family := v.families[v.tested[e.Image]]; !seen[family] && len(all) < v.o.Mistakes {
 			seen[family] = true
 			all = append(all, v.mistake(ctx, w, m, e))

@@ -17,7 +17,8 @@ import (
 // report measures what was predicted.
 func (v *evaluation) report(ctx context.Context) (report.Report, error) {
 	methods, predicted := v.predicted()
-	c, err := eval.Compare(ctx, v.truth.Only(v.tested), predicted, v.bootstrap(v.meter.part(float64(len(v.cases)))))
+	truth := v.truth.Only(v.tested)
+	c, err := eval.Compare(ctx, truth, predicted, v.bootstrap(v.meter.part(float64(len(v.cases)))))
 	if err != nil {
 		return report.Report{}, err
 	}
@@ -44,8 +45,8 @@ func (v *evaluation) report(ctx context.Context) (report.Report, error) {
 			return report.Report{}, err
 		}
 	}
-	r.Cells = v.cells(methods, predicted)
-	r.Mistakes = v.mistakes(ctx, methods, predicted, r.Results)
+	r.Cells = v.cells(truth, methods, predicted)
+	r.Mistakes = v.mistakes(ctx, truth, methods, predicted, r.Results)
 	v.warnOfPatients()
 	r.Warnings = v.warnings
 	return r, nil

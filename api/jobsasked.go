@@ -137,14 +137,19 @@ func (o *job) tellsNothing() bool {
 	return slices.Contains([]string{KindImport, KindErase, KindReembed, KindSwitch}, o.Kind)
 }
 
-// telling takes away what jobs tell of a collection, as verifications do of all, and
-// returns those that have to be kept anew.
+// isAbout reports whether a job may tell of a collection, as verifications do of all.
+func (o *job) isAbout(collection string) bool {
+	return o.Kind == KindVerify || o.Collection == collection || slices.Contains(o.others(), collection)
+}
+
+// telling takes away what jobs tell of a collection, and returns those that have to be
+// kept anew.
 func (j *jobs) telling(collection string) (changed []*job) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	for _, one := range j.all {
 		switch {
-		case one.Kind != KindVerify && one.Collection != collection && !slices.Contains(one.others(), collection):
+		case !one.isAbout(collection):
 		case one.HasEnded():
 			one.Dropped = one.Dropped || one.Result != nil
 			one.Result, one.Parameters = nil, nil

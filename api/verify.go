@@ -20,10 +20,15 @@ type VerifyOptions struct {
 	Sample int `json:"sample,omitempty"`
 	// Seed chooses them; 0 is another choice each time.
 	Seed uint64 `json:"seed,omitempty"`
-	// Scheduled tells that nobody asked for it: see VerifyState.
-	Scheduled bool `json:"scheduled,omitempty"`
 	// Doing, if set, is told what is being done.
 	Doing func(stage string) `json:"-"`
+}
+
+// verification is what a job that verifies is asked.
+type verification struct {
+	VerifyOptions
+	// Scheduled tells that nobody asked for it: see VerifyState.
+	Scheduled bool `json:"scheduled,omitempty"`
 }
 
 // defaultSample is how many instances of a collection are embedded again.
@@ -49,7 +54,11 @@ type Verified struct {
 // anew. What is wrong is among the findings; the error is of what could not be done
 // at all. VerifyState tells of it from then on.
 func (s *Service) Verify(ctx context.Context, o VerifyOptions, progress func(done, total int)) (Verified, error) {
-	v := verifier{s: s, o: o, progress: progress}
+	return s.verify(ctx, verification{VerifyOptions: o}, progress)
+}
+
+func (s *Service) verify(ctx context.Context, o verification, progress func(done, total int)) (Verified, error) {
+	v := verifier{s: s, o: o.VerifyOptions, progress: progress}
 	if v.o.Doing == nil {
 		v.o.Doing = func(string) {}
 	}
@@ -105,10 +114,10 @@ func (v *verifier) find(c store.Collection, what string, f store.Finding, err er
 func (o VerifyOptions) sample() int { return max(0, cmp.Or(o.Sample, defaultSample)) }
 
 func (s *Service) verifyJob(ctx context.Context, t *turn) (any, error) {
-	var o VerifyOptions
+	var o verification
 	if err := t.parameters(&o); err != nil {
 		return nil, err
 	}
 	o.Doing = t.stage
-	return s.Verify(ctx, o, t.progress)
+	return s.verify(ctx, o, t.progress)
 }

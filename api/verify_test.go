@@ -72,18 +72,24 @@ func TestVerifyComparesProbesThatHaveFollowedLabels(t *testing.T) {
 	}
 }
 
-// A vector that its model does not make of the original is found, even though its
-// checksum is right.
-func TestVerifyFindsAVectorOfAnotherImage(t *testing.T) {
-	s, catalog := newService(t, false)
-	kept(t, s, 3)
+// misplaced stores a picture under the vector of another.
+func misplaced(t *testing.T, catalog store.Catalog, id, patient string) {
+	t.Helper()
 	c, err := catalog.Collection(t.Context(), "c")
 	if err != nil {
 		t.Fatal(err)
 	}
 	data := shade(t, 200)
 	put(t, catalog, store.Record{Vector: unit(1, 0, 0, 0), Fingerprint: c.Fingerprint, Original: data,
-		Instance: store.Instance{ID: "wrong", Digest: fmt.Sprintf("%x", sha256.Sum256(data)), MediaType: "image/png"}})
+		Instance: store.Instance{ID: id, Patient: patient, Digest: fmt.Sprintf("%x", sha256.Sum256(data)), MediaType: "image/png"}})
+}
+
+// A vector that its model does not make of the original is found, even though its
+// checksum is right.
+func TestVerifyFindsAVectorOfAnotherImage(t *testing.T) {
+	s, catalog := newService(t, false)
+	kept(t, s, 3)
+	misplaced(t, catalog, "wrong", "")
 	v := verified(t, s, api.VerifyOptions{Sample: 100})
 	if v.IsWhole() || v.Found != 1 || v.Findings[0].Name != "wrong" || v.Findings[0].What != store.OfVector {
 		t.Errorf("Verify: got %+v, want the vector of instance wrong found", v.Findings)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -30,27 +31,6 @@ func (s *Service) scheduleVerifications(ctx context.Context) {
 	s.regularly(ctx, s.VerifyEvery, "the store was not verified", s.verifyIfDue)
 }
 
-// looks is how often it is looked whether something is due.
-const looks = time.Minute
-
-// regularly looks until the context ends whether something is due that is done as
-// often as every says, 0 being never. What fails is logged.
-func (s *Service) regularly(ctx context.Context, every time.Duration, failed string, ifDue func(ctx context.Context, now time.Time) error) {
-	if every <= 0 {
-		return
-	}
-	for wait := time.Duration(0); ; wait = min(looks, every) {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(wait):
-		}
-		if err := ifDue(ctx, time.Now()); err != nil && ctx.Err() == nil {
-			s.Logger.Error(failed, "error", err)
-		}
-	}
-}
-
 // verifyAgain is how long to wait at least after one that did not come to its end, or
 // of which it could not be remembered that it had.
 const verifyAgain = 24 * time.Hour
@@ -71,18 +51,16 @@ func (s *Service) verifyIfDue(ctx context.Context, now time.Time) error {
 	if err != nil || now.Sub(tried) < min(s.VerifyEvery, verifyAgain) {
 		return err
 	}
-	j, err := s.Enqueue(ctx, KindVerify, "", VerifyOptions{Scheduled: true})
-	if err == nil {
-		j, err = s.Await(ctx, j.ID)
-	}
+	j, err := s.Enqueue(ctx, KindVerify, "", verification{Scheduled: true})
 	if err != nil {
 		return err
 	}
-	return j.Err
+	j, err = s.Await(ctx, j.ID)
+	return cmp.Or(err, j.Err)
 }
 
 // noteVerified remembers what a verification has found, if it can.
-func (s *Service) noteVerified(ctx context.Context, v Verified, o VerifyOptions) {
+func (s *Service) noteVerified(ctx context.Context, v Verified, o verification) {
 	note := lastVerified{Ended: time.Now().UTC()}
 	if !v.IsWhole() {
 		note.Found = v.Found

@@ -1,14 +1,11 @@
 package api_test
 
 import (
-	"crypto/sha256"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"nearcase/api"
-	"nearcase/store"
 )
 
 // verifications counts the jobs that verify, all of which have ended.
@@ -53,7 +50,7 @@ func TestTheStoreIsVerifiedWhenThatIsDue(t *testing.T) {
 }
 
 // verifying asks for a verification by a job.
-func verifying(t *testing.T, s *api.Service, o api.VerifyOptions) api.Job {
+func verifying(t *testing.T, s *api.Service, o any) api.Job {
 	t.Helper()
 	j, err := s.Enqueue(t.Context(), api.KindVerify, "", o)
 	if err == nil {
@@ -63,18 +60,6 @@ func verifying(t *testing.T, s *api.Service, o api.VerifyOptions) api.Job {
 		t.Fatal(err, j.Err)
 	}
 	return j
-}
-
-// misplaced stores a picture under the vector of another.
-func misplaced(t *testing.T, catalog store.Catalog, id, patient string) {
-	t.Helper()
-	c, err := catalog.Collection(t.Context(), "c")
-	if err != nil {
-		t.Fatal(err)
-	}
-	data := shade(t, 200)
-	put(t, catalog, store.Record{Vector: unit(1, 0, 0, 0), Fingerprint: c.Fingerprint, Original: data,
-		Instance: store.Instance{ID: id, Patient: patient, Digest: fmt.Sprintf("%x", sha256.Sum256(data)), MediaType: "image/png"}})
 }
 
 // What a verification has found is told until another that somebody asked for, and that
@@ -91,12 +76,13 @@ func TestAVerificationThatFindsWhatIsWrongIsTold(t *testing.T) {
 		}
 	}
 	const wrong = "degraded: one has found what is wrong (1), see nearcase verify"
-	verifying(t, s, api.VerifyOptions{Scheduled: true})
+	scheduled := map[string]any{"scheduled": true}
+	verifying(t, s, scheduled)
 	told("what is wrong was found", wrong)
 	if err := catalog.Delete(t.Context(), "c", "wrong"); err != nil {
 		t.Fatal(err)
 	}
-	verifying(t, s, api.VerifyOptions{Scheduled: true})
+	verifying(t, s, scheduled)
 	told("one that nobody asked for", wrong)
 	verifying(t, s, api.VerifyOptions{Sample: -1})
 	told("one that embedded nothing again", wrong)

@@ -75,16 +75,21 @@ func (g *Graph) AddAll(keys []uint64, vectors [][]float32) error {
 }
 
 func (g *Graph) addBatch(keys []uint64, vectors [][]float32) {
-	batch := make([]uint32, len(keys))
-	for i, key := range keys {
-		batch[i] = g.place(key, vectors[i])
-		g.prepare(batch[i], levelOf(key, g.m))
-	}
+	batch := g.placeAll(keys, vectors)
 	for _, row := range batch {
 		g.show(row)
-		g.sweep.setLinked(row)
 	}
 	g.link(batch)
+}
+
+// placeAll stores checked vectors in rows with empty lists, which nobody sees yet.
+func (g *Graph) placeAll(keys []uint64, vectors [][]float32) []uint32 {
+	rows := make([]uint32, len(keys))
+	for i, key := range keys {
+		rows[i] = g.place(key, vectors[i])
+		g.prepare(rows[i], levelOf(key, g.m))
+	}
+	return rows
 }
 
 // raise makes a row the entry if its layer is higher.
@@ -102,11 +107,10 @@ func (g *Graph) Remove(key uint64) bool {
 	if !ok {
 		return false
 	}
-	if g.unloose(row) {
-		g.mendDue()
-	} else {
-		g.unlink(row)
+	if !g.unloose(row) {
+		g.sweep.waiting = append(g.sweep.waiting, row)
 	}
+	g.mendDue()
 	return true
 }
 
@@ -156,8 +160,11 @@ func (g *Graph) unknown(f *Filter) uint32 {
 }
 
 // walk searches with beams as wide as the filter needs, and gives up where a
-// scan would be faster, as where much is loose, or there is no entry.
+// scan would be faster, also as a quarter is loose (BenchmarkLoose), or there is no entry.
 func (g *Graph) walk(v *view, b *beam, e entry, k, ef int, f *Filter) ([]Neighbour, bool) {
+	if e == 0 || len(b.loose) >= g.Len()/gatherShare {
+		return nil, false
+	}
 	matching := g.Len()
 	if f.In != nil {
 		matching = min(matching, f.In.Len())
@@ -166,7 +173,7 @@ func (g *Graph) walk(v *view, b *beam, e entry, k, ef int, f *Filter) ([]Neighbo
 	if matching < g.Len() {
 		width = width * g.Len() / max(1, matching)
 	}
-	for e != 0 && len(b.loose) < g.Len()/gatherShare && width < g.widest(matching) {
+	for width < g.widest(matching) {
 		b.explore(v, b.descend(v, e.row(), e.level(), 0), 0, width)
 		b.refine(v)
 		best, depth := b.rank(v, k, f)

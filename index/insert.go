@@ -40,6 +40,9 @@ var linkers = sync.Pool{New: func() any { return new(linker) }}
 // link makes rows that are shown part of the graph. The caller holds write.
 func (g *Graph) link(batch []uint32) {
 	slices.Sort(batch) // rows that are used again come in any order, see join
+	for _, row := range batch {
+		g.sweep.setLinked(row)
+	}
 	e := entry(g.entry.Load())
 	v := g.view()
 	edges := make([][]edge, len(batch))

@@ -32,13 +32,8 @@ func (s *sweep) isLinked(row uint32) bool {
 	return int(row/64) < len(s.linked) && s.linked[row/64]>>(row%64)&1 != 0
 }
 
-// unlink notes that a row was removed and goes on mending. The caller holds write.
-func (g *Graph) unlink(row uint32) {
-	g.sweep.waiting = append(g.sweep.waiting, row)
-	g.mendDue()
-}
-
-// mendDue goes on mending if that is due; when nothing is left it mends everything.
+// mendDue goes on mending if that is due; when nothing is left it mends everything. The
+// caller holds write.
 func (g *Graph) mendDue() {
 	s := &g.sweep
 	for {

@@ -31,10 +31,8 @@ func (b backupConfig) check() error {
 		within("backup.every", b.Every, 0, 10_000*time.Hour),
 		within("backup.full_every", b.FullEvery, 0, 100_000*time.Hour),
 		within("backup.keep", b.Keep, 0, 100_000),
+		notTooOften("backup.every", b.Every),
 	)
-	if b.Every > 0 && b.Every < time.Minute {
-		err = errors.Join(err, fmt.Errorf("backup.every is %s, use 1m or more, or 0", b.Every))
-	}
 	if b.Every > 0 && b.Folder == "" {
 		err = errors.Join(err, errors.New("backup.every needs backup.folder"))
 	}
@@ -45,6 +43,14 @@ func (b backupConfig) check() error {
 		err = errors.Join(err, fmt.Errorf("backup.recipients: %w", bad))
 	}
 	return err
+}
+
+// notTooOften returns what is wrong with how often something is done; 0 is never.
+func notTooOften(name string, every time.Duration) error {
+	if every > 0 && every < time.Minute {
+		return fmt.Errorf("%s is %s, use 1m or more, or 0", name, every)
+	}
+	return nil
 }
 
 func (b backupConfig) backups() api.Backups {

@@ -25,15 +25,13 @@ type maintenanceConfig struct {
 
 func (c config) checkStore() error {
 	_, err := c.Maintenance.at()
-	if every := c.Maintenance.VerifyEvery; every > 0 && every < time.Minute {
-		err = errors.Join(err, fmt.Errorf("maintenance.verify_every is %s, use 1m or more, or 0", every))
-	}
 	return errors.Join(
 		err,
 		within("store.memory_bytes", c.Store.MemoryBytes, 16<<20, 1<<40),
 		within("store.ballast_bytes", c.Store.BallastBytes, 0, 1<<40),
 		within("maintenance.compact_deleted", c.Maintenance.CompactDeleted, 0, 1),
 		within("maintenance.verify_every", c.Maintenance.VerifyEvery, 0, 100_000*time.Hour),
+		notTooOften("maintenance.verify_every", c.Maintenance.VerifyEvery),
 		within("limits.memory_bytes", c.Limits.MemoryBytes, 0, 1<<50),
 		within("limits.connections", c.Limits.Connections, 0, 1_000_000),
 	)

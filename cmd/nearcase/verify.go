@@ -26,8 +26,8 @@ embeds a sample of the originals again and compares the vectors, and fits every
 probe anew to all of its labels and compares the coefficients.
 
 It changes nothing, save that /readyz tells what the last one found, and everything else
-goes on meanwhile. The exit status is 1 where something is wrong that is not derived: what is derived is made anew by itself.
-docs/durability.md says what to do.
+goes on meanwhile. The exit status is 1 where something is wrong that is not derived:
+what is derived is made anew by itself. docs/durability.md says what to do.
 
   nearcase verify
   nearcase verify --sample 1000 --server http://127.0.0.1:8417`

@@ -125,11 +125,13 @@ func (f *feed) flush() error {
 	if len(f.keys) == 0 {
 		return nil
 	}
-	add := f.idx.AddAll
+	var err error
 	if f.loose {
-		add = func(keys []uint64, vectors [][]float32) error { return index.AddLoose(f.idx, keys, vectors) }
+		err = index.AddLoose(f.idx, f.keys, f.vectors)
+	} else {
+		err = f.idx.AddAll(f.keys, f.vectors)
 	}
-	if err := add(f.keys, f.vectors); err != nil {
+	if err != nil {
 		return fmt.Errorf("index entries from %d: %w", f.keys[0], err)
 	}
 	f.keys, f.vectors = f.keys[:0], f.vectors[:0]
