@@ -227,10 +227,11 @@ func (w *word) merged(ids []int64, merges map[[2]int32]merge) []int64 {
 			continue
 		}
 		right := &w.symbols[left.next]
-		if now, ok := merges[[2]int32{left.id, right.id}]; !ok || now.id != c.id {
+		now, ok := merges[[2]int32{left.id, right.id}]
+		if !ok || now.rank != c.rank {
 			continue // one of the two has been merged with another
 		}
-		left.id, left.next, right.gone = c.id, right.next, true
+		left.id, left.next, right.gone = now.id, right.next, true
 		if left.next >= 0 {
 			w.symbols[left.next].previous = c.at
 		}
@@ -255,7 +256,7 @@ func (w *word) propose(at int32, merges map[[2]int32]merge) bool {
 	}
 	m, ok := merges[[2]int32{w.symbols[at].id, w.symbols[w.symbols[at].next].id}]
 	if ok {
-		w.queue = append(w.queue, candidate{m.rank, at, m.id})
+		w.queue = append(w.queue, candidate{m.rank, at})
 	}
 	return ok
 }
@@ -263,7 +264,7 @@ func (w *word) propose(at int32, merges map[[2]int32]merge) bool {
 // candidates is a heap, the earliest merge first and then the leftmost.
 type candidates []candidate
 
-type candidate struct{ rank, at, id int32 }
+type candidate struct{ rank, at int32 }
 
 func (c candidates) Len() int      { return len(c) }
 func (c candidates) Swap(i, j int) { c[i], c[j] = c[j], c[i] }

@@ -259,6 +259,19 @@ func TestMergingEqualsItsDefinition(t *testing.T) {
 	})
 }
 
+// A pair that has been merged with another is not taken for it where the pair
+// that stands there now has the same token.
+func TestAPairIsMergedAtItsOwnRank(t *testing.T) {
+	merges := map[[2]int32]merge{{1, 3}: {0, 6}, {6, 1}: {8, 3}, {2, 6}: {10, 0}, {6, 6}: {16, 3}}
+	w := new(word)
+	for _, id := range []int64{2, 6, 1, 3} {
+		w.add(id)
+	}
+	if got, want := w.merged(nil, merges), []int64{0, 6}; !slices.Equal(got, want) {
+		t.Errorf("merged = %v, want %v", got, want)
+	}
+}
+
 // score returns the best sum of scores over all ways to write s.
 func score(m *unigram, s string) float64 {
 	best := map[int]float64{len(s): 0}
