@@ -22,6 +22,7 @@ import (
 
 	"nearcase/store"
 	"nearcase/store/backup"
+	"nearcase/store/disk"
 	"nearcase/store/local"
 	"nearcase/store/storetest"
 	"nearcase/store/vault"
@@ -519,6 +520,33 @@ func TestAFolderThatIsNotEmptyIsNotRestoredInto(t *testing.T) {
 	again, err := local.Open(dir, local.Options{MustExist: true})
 	must(t, err)
 	must(t, again.Close())
+}
+
+// What a crash leaves of a restore before the file that tells of it has its name is
+// no reason to refuse the folder, and goes; beside anything else it stays.
+func TestARestoreThatHadHardlyBegunIsDoneAgain(t *testing.T) {
+	l, _ := populated(t)
+	defer l.Close()
+	data, _ := backedUp(t, l, nil)
+	dir := t.TempDir()
+	half, other := filepath.Join(dir, disk.HalfWritten+"1"), filepath.Join(dir, "x")
+	must(t, errors.Join(os.WriteFile(half, []byte("A restore was"), 0o600), os.WriteFile(other, nil, 0o600)))
+	if _, err := local.Restore(t.Context(), dir, sources(data), beside); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("Restore beside another file = %v, want ErrExist", err)
+	}
+	if _, err := os.Stat(half); err != nil {
+		t.Errorf("after it was refused: %v, want everything as it was", err)
+	}
+	must(t, os.Remove(other))
+	_, err := local.Restore(t.Context(), dir, sources(data), beside)
+	must(t, err)
+	if _, err := os.Stat(half); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("after the restore: %v, want it gone", err)
+	}
+	again, err := local.Open(dir, local.Options{})
+	must(t, err)
+	defer again.Close()
+	mustEqual(t, "restored after all", all(t, again), all(t, l))
 }
 
 func TestADamagedOriginalIsNamedAndTheRestIsBackedUp(t *testing.T) {

@@ -48,7 +48,7 @@ func worn(t *testing.T, l store.Catalog) {
 			must(t, l.Delete(t.Context(), "c", id))
 		}
 	}
-	must(t, l.SaveDocument(t.Context(), "note", "a", []byte("kept")))
+	must(t, l.SaveDocument(t.Context(), "note", "a", []byte("a note that is kept")))
 }
 
 // everything is all that a catalog tells of "c", but for what was deleted.

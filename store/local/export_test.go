@@ -117,7 +117,7 @@ func LabelMemory(n int, text func(id string) string) (label, correction float64,
 		c.rows[store.Key(i+1)], c.ids[id] = &store.Instance{ID: id}, store.Key(i+1)
 	}
 	key := store.Key(n)
-	var used [3]uint64
+	var used [3]float64
 	for round := range used {
 		for i := 0; i < n && round > 0 && err == nil; i++ {
 			var l store.Label
@@ -126,12 +126,13 @@ func LabelMemory(n int, text func(id string) string) (label, correction float64,
 			c.label(key, l)
 		}
 		runtime.GC()
+		runtime.GC() // what the first one found to have a finalizer
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
-		used[round] = m.HeapAlloc
+		used[round] = float64(m.HeapAlloc)
 	}
 	runtime.KeepAlive(c)
-	return float64(used[1]-used[0]) / float64(n), (float64(used[2]) - float64(used[1])) / float64(n), err
+	return (used[1] - used[0]) / float64(n), (used[2] - used[1]) / float64(n), err
 }
 
 // SaveRows saves the rows of a collection, and its index if that is asked for,

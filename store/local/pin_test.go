@@ -89,6 +89,8 @@ func TestTheNextLogHasItsNameWhereNothingCanBeReserved(t *testing.T) {
 		}
 		putAll(t, l, "xray", all)
 		last += 30
+		putAll(t, l, "xray", storetest.Records(last, last+1)) // a log that the last of them ended is followed now
+		last++
 		logs := filesOfLog(t, place, ".mem")
 		if len(logs) < 2 || len(logs) > 5 {
 			t.Fatalf("the write-ahead logs are %v, want that which is written, the next, and few before", logs)

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -124,11 +125,14 @@ func (r *restorer) clear() error {
 	}
 	begun := slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == restoringFile })
 	for _, e := range entries {
+		// A crash may have come before the file that tells of a restore had its name.
+		if !begun && e.Name() != "lost+found" && !strings.HasPrefix(e.Name(), disk.HalfWritten) {
+			return fmt.Errorf("%w: it has %s: restore into an empty folder", fs.ErrExist, e.Name())
+		}
+	}
+	for _, e := range entries {
 		if e.Name() == "lost+found" || e.Name() == restoringFile {
 			continue
-		}
-		if !begun {
-			return fmt.Errorf("%w: it has %s: restore into an empty folder", fs.ErrExist, e.Name())
 		}
 		if err := r.files.RemoveAll(filepath.Join(r.dir, e.Name())); err != nil {
 			return err
