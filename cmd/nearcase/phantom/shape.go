@@ -65,7 +65,7 @@ func (e *ellipse) cover(p point, soft float64) float64 {
 	switch {
 	case f2 >= outer*outer:
 		return 0
-	case f2 <= inner*inner:
+	case f2 < inner*inner: // at its middle a small one is not sure to cover a pixel
 		return 1
 	}
 	return cover(e.distance(p), soft)
@@ -79,7 +79,10 @@ type capsule struct {
 
 func (c *capsule) distance(p point) float64 {
 	ab, ap := c.b.minus(c.a), p.minus(c.a)
-	t := (ap.x*ab.x + ap.y*ab.y) / (ab.x*ab.x + ab.y*ab.y)
+	t, ab2 := 0.0, ab.x*ab.x+ab.y*ab.y
+	if ab2 > 0 { // else it is a circle
+		t = (ap.x*ab.x + ap.y*ab.y) / ab2
+	}
 	return length(p.minus(c.a.towards(c.b, min(max(t, 0), 1)))) - c.radius
 }
 

@@ -33,6 +33,18 @@ func TestEllipseCoverIsThatOfItsDistance(t *testing.T) {
 	})
 }
 
+// What a quotient of nothing by nothing would be is known all the same.
+func TestPointsInTheMiddle(t *testing.T) {
+	e := newEllipse(point{1, 2}, 3, 3, 0)
+	if got, want := e.cover(e.centre, 10), cover(e.distance(e.centre), 10); got != want {
+		t.Errorf("a small ellipse covers its middle by %v, want %v", got, want)
+	}
+	c := capsule{point{}, point{0, 1e-200}, 5}
+	if got := c.distance(point{7, 0}); got != 2 {
+		t.Errorf("a point beside a capsule without length is %v from it, want 2", got)
+	}
+}
+
 // Law: the distance to a circle, which is an ellipse with equal radii, is exact.
 func TestDistanceToACircle(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
