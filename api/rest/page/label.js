@@ -333,8 +333,10 @@ class Labelling {
 	}
 
 	async count() {
+		const turn = this.turn = (this.turn ?? 0) + 1;
 		try {
 			const { labelled, all } = await progress(this.context.name, this.task.name, this.context.signal);
+			if (turn !== this.turn) return; // a later count knows more
 			fill(this.counted, el("progress", { value: labelled, max: Math.max(1, all), "aria-label": "Labelled" }), el("span", {}, `${number(labelled)} of ${number(all)} labelled`, el("span", { class: "muted" }, ` · ${share(labelled / Math.max(1, all))}`)));
 		} catch { /* the case in hand says what is wrong with the server */ }
 	}
