@@ -144,9 +144,14 @@ func TestAnImageIsTriedAgainAfterAnIdleWorker(t *testing.T) {
 	}
 	w = idle(t, l, data)
 	signal(t, w, syscall.SIGSTOP)
-	l.patience = time.Second / 2
+	patience := l.patience
+	l.patience = time.Second / 2 // for what has stopped, not for the start of another
+	if _, again, err := l.try(l.take(w.of), small, data); err == nil || !again {
+		t.Errorf("stopped: %v, another may try %t, want an error and true", err, again)
+	}
+	l.patience = patience
 	if _, err := decodeJPEGLS(l, data, Limits{limit}); err != nil {
-		t.Errorf("stopped: %v", err)
+		t.Errorf("after it: %v", err)
 	}
 	if w.cmd.ProcessState == nil || len(l.idle) != 1 || l.idle[0] == w {
 		t.Errorf("a stopped worker is left, %d are idle", len(l.idle))

@@ -43,7 +43,7 @@ func TestMulAddEqualsItsDefinition(t *testing.T) {
 		MulAdd(c.Slice(1, m+1, 2, n+2), -0.5, a, b)
 		for i := range c.Rows {
 			for j := range c.Cols {
-				want, size := before.at(i, j), 1.0
+				want, size := before.at(i, j), 1+math.Abs(before.at(i, j))
 				if i >= 1 && i <= m && j >= 2 && j < n+2 {
 					for l := range k {
 						p := -0.5 * a.at(i-1, l) * b.at(l, j-2)
