@@ -22,40 +22,6 @@ func row(card, name string) string {
 	return `[...document.querySelectorAll("[aria-labelledby=card-` + card + `] tbody tr")].find((r) => r.cells[0].textContent.trim() === ` + quoted(name) + `)`
 }
 
-// mouse clicks in the middle of the element that an expression gives, once it is there
-// and in front, also if another has taken its place since. Where the page has moved
-// between the look and the click, it looks again.
-func (b *tab) mouse(expression string) {
-	b.t.Helper()
-	at := fmt.Sprintf(`(() => {
-		const e = %s;
-		if (!e || e.ariaDisabled === "true") return null;
-		e.scrollIntoView({ block: "center" });
-		const r = e.getBoundingClientRect(), at = [r.x + r.width / 2, r.y + r.height / 2];
-		return e.contains(document.elementFromPoint(...at)) ? at : null;
-	})()`, expression)
-	for range 10 {
-		b.await(at)
-		b.script(fmt.Sprintf(`removeEventListener("click", window.struck, true);
-			window.hit = false;
-			window.struck = (ev) => {
-				const e = %s;
-				window.hit = Boolean(e?.contains(ev.target));
-				if (!window.hit) ev.stopImmediatePropagation();
-			};
-			addEventListener("click", window.struck, { capture: true, once: true })`, expression))
-		where := value[[]float64](b, at)
-		if len(where) != 2 {
-			continue
-		}
-		b.do(chromedp.MouseClickXY(where[0], where[1]))
-		if value[bool](b, "window.hit") {
-			return
-		}
-	}
-	b.t.Fatalf("%s: cannot be hit", expression)
-}
-
 // within presses the button of a row, and answers that of the dialog in front.
 func (b *tab) within(row, button string) {
 	b.t.Helper()
@@ -109,9 +75,9 @@ func TestIndexesAreBuiltAnew(t *testing.T) {
 	b.do(chromedp.SetValue(chromedp.CSS("dialog select"), "graph"))
 	b.script(`document.querySelector("dialog select").dispatchEvent(new Event("change"))`)
 	b.answers("Reindex")
+	b.awaitText("#toasts", "The reindex of "+hostile+" is done") // first, for it does not stay
 	b.awaitText("[aria-labelledby=card-jobs] tr", "graph, recall@10")
 	b.await(row("collections", hostile) + `?.textContent.includes("graph")`)
-	b.awaitText("#toasts", "The reindex of "+hostile+" is done")
 	b.within(`[...document.querySelectorAll("[aria-labelledby=card-jobs] tr")].find((r) => r.innerText.includes("reindex"))`, "Details")
 	b.awaitText("dialog[open]", "Queries a second")
 	b.accessible("a job's details")
@@ -230,9 +196,11 @@ func TestAReaderSeesWhatAReaderMay(t *testing.T) {
 	b.accessible("a reader's")
 	b.card("verification", "Verify now")
 	b.awaitText("#toasts [role=alert]", "Your key does not allow this")
+	b.script(`document.querySelector("#toasts [role=alert] [aria-label=Dismiss]").click()`)
+	b.await(`!document.querySelector("#toasts [role=alert]")`)
 	b.within(row("collections", radiographs), "Reindex…")
 	b.answers("Reindex")
-	b.await(`document.querySelectorAll("#toasts [role=alert]").length > 1`)
+	b.awaitText("#toasts [role=alert]", "Your key does not allow this")
 }
 
 // What renews itself leaves the focus and what is unfolded where they are, and says

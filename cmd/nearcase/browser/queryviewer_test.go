@@ -87,6 +87,7 @@ func TestAFileIsAskedByTheFrameThatIsShown(t *testing.T) {
 	b.tabTo(".files")
 	b.press(kb.End)
 	b.awaitText(".by-frame", "the mean of its frames")
+	b.await(casesShown) // of this file, as the button of its frames is there
 	all := value[[]string](b, scores)
 	b.press(".", ".")
 	b.clickText("Ask by frame 3")
@@ -131,6 +132,8 @@ func TestAnImageIsZoomedAndMoved(t *testing.T) {
 	b.settled()
 	b.upload("#files", dicomFile(t, "CT_small.dcm"))
 	b.await(imageShown + ` && !document.querySelector(".viewer-window").hidden`)
+	// The window's controls have taken some of the stage, in which the image is fitted by the next frame.
+	b.script(`new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))`)
 	fit := b.place()
 	x, y := b.middle()
 	wider := fmt.Sprintf(`document.querySelector(".picture .stage img").getBoundingClientRect().width > %v`, fit.Width+10)

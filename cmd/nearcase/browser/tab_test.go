@@ -220,23 +220,50 @@ func quoted(text string) string {
 	return string(b)
 }
 
+// mouse clicks in the middle of the element that an expression gives, once it is there
+// and in front, also if another has taken its place since. Where the page has moved
+// between the look and the click, it looks again.
+func (b *tab) mouse(expression string) {
+	b.t.Helper()
+	at := fmt.Sprintf(`(() => {
+		const e = %s;
+		if (!e || e.ariaDisabled === "true") return null;
+		e.scrollIntoView({ block: "center" });
+		const r = e.getBoundingClientRect(), at = [r.x + r.width / 2, r.y + r.height / 2];
+		return e.contains(document.elementFromPoint(...at)) ? at : null;
+	})()`, expression)
+	for range 10 {
+		b.await(at)
+		b.script(fmt.Sprintf(`removeEventListener("click", window.struck, true);
+			window.hit = false;
+			window.struck = (ev) => {
+				const e = %s;
+				window.hit = Boolean(e?.contains(ev.target));
+				if (!window.hit) ev.stopImmediatePropagation();
+			};
+			addEventListener("click", window.struck, { capture: true, once: true })`, expression))
+		where := value[[]float64](b, at)
+		if len(where) != 2 {
+			continue
+		}
+		b.do(chromedp.MouseClickXY(where[0], where[1]))
+		if value[bool](b, "window.hit") {
+			return
+		}
+	}
+	b.t.Fatalf("%s: cannot be hit", expression)
+}
+
 // click waits for an element and clicks on it by the mouse.
 func (b *tab) click(selector string) {
 	b.t.Helper()
-	b.do(chromedp.Click(chromedp.CSS(selector), chromedp.NodeVisible))
+	b.mouse("document.querySelector(" + quoted(selector) + ")")
 }
 
 // clickText clicks on the first button, link, tab or label whose text is this.
 func (b *tab) clickText(text string) {
 	b.t.Helper()
-	const mark = "data-clicked-by-test"
-	b.await(fmt.Sprintf(`(() => {
-		document.querySelectorAll("[%[1]s]").forEach((e) => e.removeAttribute("%[1]s"));
-		const all = [...document.querySelectorAll("button, a, [role=tab], label, summary")].filter((e) => e.innerText.trim() === %[2]s && e.checkVisibility() && !e.disabled);
-		all[0]?.setAttribute("%[1]s", "");
-		return all.length > 0;
-	})()`, mark, quoted(text)))
-	b.click("[" + mark + "]")
+	b.mouse(`[...document.querySelectorAll("button, a, [role=tab], label, summary")].find((e) => e.innerText.trim() === ` + quoted(text) + ` && e.checkVisibility() && !e.disabled)`)
 }
 
 // typed focuses an element and types into it.
