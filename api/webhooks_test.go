@@ -210,7 +210,6 @@ func TestAWebhookGoesOnWhereItWas(t *testing.T) {
 func TestAMessageThatIsSentAgainTellsNothingOfWhatIsGone(t *testing.T) {
 	goOn := make(chan time.Time)
 	s := retrying(t, emptyCatalog(t), 1000, goOn)
-	resume(t, s)
 	c, err := s.Collection(t.Context(), "c")
 	if err != nil {
 		t.Fatal(err)
@@ -219,6 +218,7 @@ func TestAMessageThatIsSentAgainTellsNothingOfWhatIsGone(t *testing.T) {
 	made := hooked(t, s, api.NewWebhook{URL: r.url, Types: []string{api.InstanceStored, api.InstanceDeleted}})
 	r.answers(http.StatusServiceUnavailable)
 	put(t, s.Catalog, ofStudy(c.Fingerprint, "i1", "s1"), ofStudy(c.Fingerprint, "i2", "s1"))
+	resume(t, s) // now, that the first message has both
 	for attempt, want := range []string{
 		"[instance.stored c i1 s1 instance.stored c i2 s1]", "[instance.stored c i2 s1]", "[instance.deleted c i1 instance.deleted c i2]",
 	} {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -42,15 +43,22 @@ func program(t testing.TB, name, of string) string {
 	return path
 }
 
-// freePort returns a port of the loopback that nobody listens on.
-func freePort(t testing.TB) int {
+// freePorts returns ports of the loopback that nobody listens on, and that nobody is
+// given who asks for any.
+func freePorts(t testing.TB) (int, int) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	var ports []int
+	for tries := 0; len(ports) < 2; tries++ {
+		port := 20000 + rand.IntN(10000)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			defer l.Close()
+			ports = append(ports, port)
+		} else if tries > 100 {
+			t.Fatal(err)
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	return ports[0], ports[1]
 }
 
 // startOrthanc starts an Orthanc, which ends with the test.
@@ -63,7 +71,8 @@ func startOrthanc(t testing.TB, w *world) *orthanc {
 	if err != nil {
 		path = "/usr/sbin/Orthanc"
 	}
-	dir, web4, dimse := t.TempDir(), freePort(t), freePort(t)
+	dir := t.TempDir()
+	web4, dimse := freePorts(t)
 	config, err := json.Marshal(map[string]any{
 		"Name": "peer", "StorageDirectory": dir, "IndexDirectory": dir, "HttpPort": web4, "DicomPort": dimse, "DicomAet": "PEER",
 		"RemoteAccessAllowed": false, "AuthenticationEnabled": false, "SslEnabled": false, "Plugins": []string{orthancPlugin},

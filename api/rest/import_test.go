@@ -82,7 +82,7 @@ func TestALargeImportIsAJob(t *testing.T) {
 	w := open(t, api.Options{Folders: map[string]string{"incoming": incoming(t, 120)}}, rest.Options{})
 	w.fill(0)
 	a := w.json(http.MethodPost, at+"/imports", `{"folder":"incoming","path":"day"}`).want(202)
-	ended := decoded[problem.Job](w.get(a.header.Get("Location") + "?wait=10s").want(200))
+	ended := w.awaited(decoded[problem.Job](a).ID)
 	var got api.Imported
 	if err := json.Unmarshal(ended.Result, &got); err != nil || got.Counts["created"] != 120 {
 		t.Errorf("the job: got %+v with %s, %v, want 120 images", ended.Job, ended.Result, err)

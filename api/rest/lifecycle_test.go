@@ -140,7 +140,7 @@ func TestAnUploadIsStoredWhileItArrives(t *testing.T) {
 func TestAnUploadThatStallsAnswersForWhatIsStored(t *testing.T) {
 	service, _ := newService(t, t.TempDir(), api.Options{Batch: 1})
 	handler := rest.New(service, rest.Options{})
-	rest.SetBodyTimeout(handler, 500*time.Millisecond)
+	rest.SetBodyTimeout(handler, 2*time.Second) // within which the first image arrives
 	server := httptest.NewServer(handler)
 	defer server.Close()
 	w := &world{t: t, server: handler, service: service, url: server.URL, http: server.Client()}

@@ -12,7 +12,8 @@ import (
 )
 
 func TestTheMapOfACollection(t *testing.T) {
-	w := cases(t, 20)
+	w := open(t, api.Options{Refit: api.Refit{When: api.Never}}, rest.Options{}) // a version that is fitted meanwhile is another map
+	w.fill(20)
 	got := w.get(at + "/map").want(200)
 	m := decoded[api.Map](got)
 	if len(m.IDs) != 20 || m.IDs[0] != "i0" || len(m.Coordinates) != 40 || m.Instances != 20 || m.Sampled || len(m.Tasks) != 2 {
