@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -34,17 +36,24 @@ func examined(t *testing.T, args ...string) (map[string]finding, int) {
 	return by, code
 }
 
-// elsewhere makes the configuration listen where nobody does.
+// elsewhere makes the configuration listen where nobody does, on a port that nobody is
+// given who asks for any.
 func elsewhere(t *testing.T) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("NEARCASE_LISTEN", l.Addr().String())
 	t.Setenv("NEARCASE_LIMITS_DISK_FREE_BYTES", "0")
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
+	for tries := 0; ; tries++ {
+		address := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(10000))
+		l, err := net.Listen("tcp", address)
+		if err == nil {
+			t.Setenv("NEARCASE_LISTEN", address)
+			err = l.Close()
+		}
+		if err == nil {
+			return
+		}
+		if tries > 100 {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"net/http/httptrace"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,12 +73,20 @@ type uploading struct {
 	status chan int // of the answer; 0: none
 }
 
+// upload returns once the server has begun to read.
 func (p *process) upload() *uploading {
 	p.t.Helper()
 	r, w := io.Pipe()
 	u := &uploading{multipart.NewWriter(w), w, make(chan int, 1)}
+	read := make(chan struct{}) // closed once it does
+	ctx := httptrace.WithClientTrace(context.Background(), &httptrace.ClientTrace{Got100Continue: func() { close(read) }})
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url+"/v1/collections/c/instances", r)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	request.Header = http.Header{"Content-Type": {u.form.FormDataContentType()}, "Expect": {"100-continue"}}
 	go func() {
-		response, err := http.Post(p.url+"/v1/collections/c/instances", u.form.FormDataContentType(), r)
+		response, err := http.DefaultClient.Do(request)
 		if err != nil {
 			u.status <- 0
 			return
@@ -91,6 +100,11 @@ func (p *process) upload() *uploading {
 	}
 	if err != nil {
 		p.t.Fatal(err)
+	}
+	select {
+	case <-read:
+	case status := <-u.status:
+		p.t.Fatalf("the upload was answered before it was read: %d", status)
 	}
 	return u
 }
