@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,11 +29,7 @@ func (s *Service) backUpIfDue(ctx context.Context, now time.Time) error {
 	}
 	incremental := s.Backups.FullEvery > s.Backups.Every && now.Sub(full) < s.Backups.FullEvery
 	j, err := s.BackupFolder(ctx, incremental)
-	if err != nil {
-		return err
-	}
-	j, err = s.Await(ctx, j.ID)
-	return cmp.Or(err, j.Err)
+	return s.awaitDone(ctx, j, err)
 }
 
 // lastBackups returns when the state of the last backup in the folder was, and that of

@@ -60,7 +60,7 @@ func dicomFile(t testing.TB, w who, greys ...byte) []byte {
 func TestDICOMIsStoredWithoutItsPatient(t *testing.T) {
 	dir := t.TempDir()
 	s, catalog := private(t, dir, api.Options{Privacy: api.Privacy{Key: key}})
-	items := collect(t, s, slices.Values([]api.Image{given("Doe^Jane.dcm", dicomFile(t, jane, 10))}), api.IngestOptions{})
+	items := collect(t, s, slices.Values([]api.Image{given("Doelittle^Jane.dcm", dicomFile(t, jane, 10))}), api.IngestOptions{})
 	if items[0].Err != nil || items[0].ID != jane.Instance {
 		t.Fatalf("Ingest: got %+v, want instance %s", items[0], jane.Instance)
 	}
@@ -159,7 +159,7 @@ func TestADICOMQueryLeavesOutItsPatient(t *testing.T) {
 	if err != nil || len(where.Cases) != 1 || where.Cases[0].Metadata["Modality"] != "DX" {
 		t.Errorf("Similar where Modality is DX or MG: got %+v, %v", where.Cases, err)
 	}
-	_, err = s.Similar(t.Context(), "c", api.Query{Image: shade(t, 3), Filter: new(store.Among("PatientName", "Doe^Jane"))})
+	_, err = s.Similar(t.Context(), "c", api.Query{Image: shade(t, 3), Filter: new(store.Among("PatientName", "Doelittle^Jane"))})
 	if !errors.Is(err, store.ErrInvalid) || !strings.Contains(err.Error(), `"PatientName"`) {
 		t.Errorf("Similar where PatientName: got %v, want ErrInvalid that names it", err)
 	}

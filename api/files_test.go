@@ -116,7 +116,7 @@ func TestBurnedInNamesAreNotKept(t *testing.T) {
 // What stands where a UID belongs is not kept unless it is one.
 func TestTextInPlaceOfAUIDIsRefused(t *testing.T) {
 	s, _ := private(t, t.TempDir(), api.Options{Privacy: api.Privacy{Key: key}})
-	data := changed(t, dataset.Element{Tag: 0x0020000D, VR: "UI", Value: []byte("Doe, Jane ")})
+	data := changed(t, dataset.Element{Tag: 0x0020000D, VR: "UI", Value: []byte("Doelittle, Jane ")})
 	item := collect(t, s, slices.Values([]api.Image{given("x", data)}), api.IngestOptions{})[0]
 	if !errors.Is(item.Err, embed.ErrCorrupt) || len(stored(t, s)) != 0 {
 		t.Fatalf("got %+v, want ErrCorrupt", item)

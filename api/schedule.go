@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -25,6 +26,15 @@ func (s *Service) regularly(ctx context.Context, every time.Duration, failed str
 			s.Logger.Error(failed, "error", err)
 		}
 	}
+}
+
+// awaitDone waits for a job that was asked for, and returns why it was not or is not done.
+func (s *Service) awaitDone(ctx context.Context, j Job, err error) error {
+	if err != nil {
+		return err
+	}
+	j, err = s.Await(ctx, j.ID)
+	return cmp.Or(err, j.Err)
 }
 
 // lastEnded returns when a job of a kind ended last in one of some states, of those

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -52,11 +51,7 @@ func (s *Service) verifyIfDue(ctx context.Context, now time.Time) error {
 		return err
 	}
 	j, err := s.Enqueue(ctx, KindVerify, "", verification{Scheduled: true})
-	if err != nil {
-		return err
-	}
-	j, err = s.Await(ctx, j.ID)
-	return cmp.Or(err, j.Err)
+	return s.awaitDone(ctx, j, err)
 }
 
 // noteVerified remembers what a verification has found, if it can.

@@ -49,7 +49,7 @@ func private(t *testing.T) (*api.Service, *client.Client, *apitest.Journal) {
 // one, and one of five frames.
 func study(t *testing.T, patient int) []byte {
 	t.Helper()
-	files, names := map[string][]byte{"report.txt": []byte("Doe^Jane is well")}, []string{"report.txt"}
+	files, names := map[string][]byte{"report.txt": []byte("Doelittle^Jane is well")}, []string{"report.txt"}
 	for n := range 5 {
 		who := apitest.Who{
 			Patient: fmt.Sprint("MRN-", patient), Study: fmt.Sprint("1.2.", patient), Series: fmt.Sprintf("1.2.%d.1", patient),

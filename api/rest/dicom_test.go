@@ -171,13 +171,13 @@ func TestQueriesByMetadataAndLevel(t *testing.T) {
 		}
 	}
 	for query, want := range map[string]verdict{
-		`{"instance":"i0","filter":{"field":"PatientName","eq":"Doe^Jane"}}`: {422, "invalid", `unknown field "PatientName"; use added`},
-		`{"instance":"i0","filter":{"field":"Modality","in":[]}}`:            {400, "json_invalid", "filter.in: not valid: the list is empty"},
-		`{"instance":"i0","level":"patient"}`:                                {422, "invalid", "is not among instance, series, study"},
-		`{"instance":"1.2.0.1.1.1","pool":"median"}`:                         {422, "invalid", "is not among mean, max"},
-		`{"text":"a photo of red"}`:                                          {422, "no_text_tower", "quadrants"},
-		`{"text":"` + strings.Repeat("x", 5000) + `"}`:                       {422, "query_invalid", "the limit is 4096"},
-		`{"text":"x","instance":"i0"}`:                                       {422, "query_invalid", "give one of"},
+		`{"instance":"i0","filter":{"field":"PatientName","eq":"Doelittle^Jane"}}`: {422, "invalid", `unknown field "PatientName"; use added`},
+		`{"instance":"i0","filter":{"field":"Modality","in":[]}}`:                  {400, "json_invalid", "filter.in: not valid: the list is empty"},
+		`{"instance":"i0","level":"patient"}`:                                      {422, "invalid", "is not among instance, series, study"},
+		`{"instance":"1.2.0.1.1.1","pool":"median"}`:                               {422, "invalid", "is not among mean, max"},
+		`{"text":"a photo of red"}`:                                                {422, "no_text_tower", "quadrants"},
+		`{"text":"` + strings.Repeat("x", 5000) + `"}`:                             {422, "query_invalid", "the limit is 4096"},
+		`{"text":"x","instance":"i0"}`:                                             {422, "query_invalid", "give one of"},
 	} {
 		p := w.private(http.MethodPost, at+"/similar", "application/json", query).problem(want.status, want.code)
 		if !strings.Contains(p.Detail, want.detail) {
@@ -228,7 +228,7 @@ func TestOriginalsOfDICOMFiles(t *testing.T) {
 // File names may name patients: they go back to who sent them and no further.
 func TestNamesOfDICOMFilesAreNotKept(t *testing.T) {
 	w := patients(t, api.Privacy{}, rest.Options{})
-	zip := apitest.Zip(t, map[string][]byte{"Doe^Jane/1.dcm": apitest.DICOM(t, apitest.Jane, 10)}, "Doe^Jane/1.dcm")
+	zip := apitest.Zip(t, map[string][]byte{"Doelittle^Jane/1.dcm": apitest.DICOM(t, apitest.Jane, 10)}, "Doelittle^Jane/1.dcm")
 	w.send(http.MethodPost, at+"/instances", "application/zip", string(zip)).want(200)
 	w.private(http.MethodGet, at+"/instances/"+apitest.Jane.Instance, "", "").want(200)
 	w.private(http.MethodPost, at+"/similar", "application/json", `{"instance":"i0"}`).want(200)

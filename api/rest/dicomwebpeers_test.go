@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -18,6 +16,7 @@ import (
 	"testing"
 
 	"nearcase/api"
+	"nearcase/api/apitest"
 	"nearcase/api/rest"
 	"nearcase/embed/dicom/dataset"
 )
@@ -43,24 +42,6 @@ func program(t testing.TB, name, of string) string {
 	return path
 }
 
-// freePorts returns ports of the loopback that nobody listens on, and that nobody is
-// given who asks for any.
-func freePorts(t testing.TB) (int, int) {
-	t.Helper()
-	var ports []int
-	for tries := 0; len(ports) < 2; tries++ {
-		port := 20000 + rand.IntN(10000)
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			defer l.Close()
-			ports = append(ports, port)
-		} else if tries > 100 {
-			t.Fatal(err)
-		}
-	}
-	return ports[0], ports[1]
-}
-
 // startOrthanc starts an Orthanc, which ends with the test.
 func startOrthanc(t testing.TB, w *world) *orthanc {
 	t.Helper()
@@ -72,7 +53,8 @@ func startOrthanc(t testing.TB, w *world) *orthanc {
 		path = "/usr/sbin/Orthanc"
 	}
 	dir := t.TempDir()
-	web4, dimse := freePorts(t)
+	ports := apitest.FreePorts(t, 2)
+	web4, dimse := ports[0], ports[1]
 	config, err := json.Marshal(map[string]any{
 		"Name": "peer", "StorageDirectory": dir, "IndexDirectory": dir, "HttpPort": web4, "DicomPort": dimse, "DicomAet": "PEER",
 		"RemoteAccessAllowed": false, "AuthenticationEnabled": false, "SslEnabled": false, "Plugins": []string{orthancPlugin},

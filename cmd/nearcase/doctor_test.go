@@ -3,8 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -13,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"nearcase/api/apitest"
 	"nearcase/embed/onnx/onnxtest"
 	"nearcase/store"
 	"nearcase/store/local"
@@ -36,25 +35,11 @@ func examined(t *testing.T, args ...string) (map[string]finding, int) {
 	return by, code
 }
 
-// elsewhere makes the configuration listen where nobody does, on a port that nobody is
-// given who asks for any.
+// elsewhere makes the configuration listen where nobody does.
 func elsewhere(t *testing.T) {
 	t.Helper()
+	t.Setenv("NEARCASE_LISTEN", fmt.Sprintf("127.0.0.1:%d", apitest.FreePorts(t, 1)[0]))
 	t.Setenv("NEARCASE_LIMITS_DISK_FREE_BYTES", "0")
-	for tries := 0; ; tries++ {
-		address := fmt.Sprintf("127.0.0.1:%d", 20000+rand.IntN(10000))
-		l, err := net.Listen("tcp", address)
-		if err == nil {
-			t.Setenv("NEARCASE_LISTEN", address)
-			err = l.Close()
-		}
-		if err == nil {
-			return
-		}
-		if tries > 100 {
-			t.Fatal(err)
-		}
-	}
 }
 
 func TestDoctorFindsNothingWrongWithAWellDirectory(t *testing.T) {

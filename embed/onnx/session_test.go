@@ -340,9 +340,8 @@ func resident(t *testing.T) int {
 	return pages * os.Getpagesize()
 }
 
-// Calibration opens the graph for each number of threads, tries its batches, save the
-// largest if a stall of the machine makes them look too slow, and sets options that
-// open it again.
+// Calibration opens the graph for each number of threads, tries every batch and
+// sets options that open it again.
 func TestCalibrationMeasuresEveryWayToRun(t *testing.T) {
 	onnxtest.Require(t)
 	opened := 0
@@ -350,23 +349,24 @@ func TestCalibrationMeasuresEveryWayToRun(t *testing.T) {
 		opened++
 		return onnx.OpenSession(flat(), o)
 	}
-	o, trials, err := onnx.Calibrate(t.Context(), small(), 2, time.Millisecond, open)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if opened != 2 {
-		t.Errorf("Calibrate opened %d sessions, want 2", opened)
-	}
-	batches := map[int][]int{}
-	for _, trial := range trials {
-		batches[trial.Threads] = append(batches[trial.Threads], trial.Batch)
-		if !(trial.PerSecond > 0) || trial.Threads*trial.Callers != 2 {
-			t.Errorf("trial %+v, want a rate and two processors used", trial)
+	var o onnx.Options
+	var trials []onnx.Trial
+	for range 5 { // a stall of the machine may make large batches look too slow to be tried
+		opened = 0
+		var err error
+		if o, trials, err = onnx.Calibrate(t.Context(), small(), 2, time.Millisecond, open); err != nil {
+			t.Fatal(err)
+		}
+		if len(trials) == 10 {
+			break
 		}
 	}
-	for _, threads := range []int{1, 2} {
-		if all, got := []int{1, 2, 4, 8, 16}, batches[threads]; len(got) == 0 || len(got) > len(all) || !slices.Equal(got, all[:len(got)]) {
-			t.Errorf("Calibrate with %d threads tried batches of %v, want of %v from the first", threads, got, all)
+	if opened != 2 || len(trials) != 10 {
+		t.Errorf("Calibrate: opened %d sessions and made %d trials, want 2 and 10", opened, len(trials))
+	}
+	for _, trial := range trials {
+		if !(trial.PerSecond > 0) || trial.Threads*trial.Callers != 2 {
+			t.Errorf("trial %+v, want a rate and two processors used", trial)
 		}
 	}
 	s, err := open(o)
